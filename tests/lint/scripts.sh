@@ -4,7 +4,7 @@ set -euo pipefail
 cd "${1:?usage: scripts.sh ROOT}"
 mapfile -t files < <({
     find tools tests bench -name '*.sh' 2>/dev/null
-    find .ci -name run 2>/dev/null
+    find .ci completion -type f 2>/dev/null
 } | sort)
 if [ ${#files[@]} -eq 0 ]; then
     echo "scripts: none under $1" >&2
@@ -12,8 +12,8 @@ if [ ${#files[@]} -eq 0 ]; then
 fi
 bad=0
 for file in "${files[@]}"; do
-    # tests/cli and tests/slow are run by run-in-empty-folder.sh, which sets the flags for them.
-    case $file in tests/cli/* | tests/slow/*) continue ;; esac
+    # tests/cli and tests/slow are run by run-in-empty-folder.sh, which sets the flags for them; a completion runs in people's own shells.
+    case $file in tests/cli/* | tests/slow/* | completion/*) continue ;; esac
     if ! grep -q '^set -euo pipefail$' "$file"; then
         echo "$file: no line 'set -euo pipefail'"
         bad=1
