@@ -85,7 +85,7 @@ void slk_buf_clear(slk_buf *b)
 static bool reserve(slk_buf *b, size_t n_more)
 {
     if (b->failed || n_more >= SIZE_MAX - b->len || !slk_grow(&b->data, &b->cap, b->len + n_more + 1, 1)) b->failed = true;
-    return !b->failed;
+    return !b->failed && b->data;
 }
 
 void slk_buf_add(slk_buf *b, const void *bytes, size_t n)
