@@ -1,6 +1,6 @@
 # Compiler flags. No -ffast-math and no implicit contraction: a sum's bits are part of the result.
 add_library(slick_flags INTERFACE)
-target_compile_definitions(slick_flags INTERFACE _POSIX_C_SOURCE=200809L _FILE_OFFSET_BITS=64
+target_compile_definitions(slick_flags INTERFACE _POSIX_C_SOURCE=200809L _DEFAULT_SOURCE _FILE_OFFSET_BITS=64
                            SLICK_VERSION="${PROJECT_VERSION}")
 target_compile_options(slick_flags INTERFACE -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes
                        -Wmissing-prototypes -Wvla -Wwrite-strings -ffp-contract=off -fno-math-errno

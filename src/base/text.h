@@ -29,6 +29,8 @@ slk_status slk_text_normalize(char **out, slk_normal_form form, const char *text
 bool slk_char_is_punctuation(uint32_t code); /* category P* */
 bool slk_char_is_space(uint32_t code);       /* White_Space property: 9-13, 32, 0x85, 0xA0, category Z* */
 bool slk_char_is_mark(uint32_t code);        /* category M* */
+/* Full canonical decomposition (NFD of one character); returns how many characters out holds (1..4). */
+int slk_char_decompose(uint32_t out[4], uint32_t code);
 /* [*begin, *end) of text without leading and trailing white space (slk_char_is_space). */
 void slk_text_trim(const char *text, size_t n_bytes, size_t *begin, size_t *end);
 

@@ -1,0 +1,60 @@
+/* The description of a decoder. One forward pass serves every family: what differs between Llama, Qwen, Gemma and GPT-2 is
+ * written here as data, read from a GGUF file's metadata by the table of families in config.c.
+ *
+ *   x = embed(token) * embed_scale (+ position embedding)
+ *   each layer:  x += post?(attention(norm(x)));  x += post?(ffn(norm(x)))
+ *   logits = cap(norm(x) W_out^T)                                                                                        */
+#ifndef SLK_MODEL_CONFIG_H
+#define SLK_MODEL_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/error.h"
+#include "compute/compute.h"
+#include "format/gguf.h"
+
+typedef enum slk_norm { SLK_NORM_RMS, SLK_NORM_LAYER } slk_norm;
+
+typedef struct slk_config {
+    char arch[32];  /* "llama", "qwen2", ... as the file says */
+    char name[128]; /* general.name, or the file's name */
+    int n_layers, d_model, n_heads, n_kv_heads, head_dim, d_ff;
+    int n_vocab;   /* rows of the embedding; logits have as many columns */
+    int n_context; /* longest path, in tokens */
+
+    slk_norm norm;
+    float norm_eps;
+    bool post_norms;      /* RMS norm of each block's output before it is added (Gemma) */
+    bool qk_norm;         /* RMS norm of each query and key head before the rotation (Qwen 3, Gemma 3) */
+    bool fused_qkv;       /* the file has one tensor attn_qkv (GPT-2) */
+    bool gated;           /* act(gate) * up, else act(up) */
+    slk_activation activation;
+    bool learned_positions; /* a position embedding is added (GPT-2) */
+    bool tied;              /* the output matrix is the embedding */
+
+    bool rope;            /* rotary position embedding */
+    bool rope_pairs;      /* rotates (2i, 2i+1), else (i, i + head_dim/2) */
+    double rope_base;     /* of full layers */
+    double rope_base_local; /* of windowed layers */
+    double rope_scale;    /* positions are divided by it in full layers (linear scaling), 1: none */
+
+    int window;          /* a token sees itself and window - 1 before it in windowed layers; 0: none are */
+    int window_pattern;  /* every window_pattern-th layer is full; 0: every layer is windowed */
+    float attention_scale;
+    float attention_softcap, logit_softcap; /* 0: none */
+    float embed_scale;
+} slk_config;
+
+/* Read the description. Errors: SLK_E_UNSUPPORTED (architecture or rotary scaling that slick does not know: names it),
+ * SLK_E_FORMAT (a key missing, of the wrong type or absurd: names file and key). */
+slk_status slk_config_read_gguf(slk_config *out, const slk_gguf *file, slk_err *err);
+
+static inline bool slk_config_is_windowed(const slk_config *c, int layer)
+{
+    return c->window > 0 && (c->window_pattern == 0 || (layer + 1) % c->window_pattern != 0);
+}
+
+/* Parameters outside embedding and output, that is what one row costs: 2 FLOP each. */
+int64_t slk_config_n_body_params(const slk_config *c);
+
+#endif

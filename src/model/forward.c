@@ -1,0 +1,384 @@
+/* One batch through all layers. Reading order: scratch, rotary tables, the two blocks of a layer, logits, run. */
+#include "model/forward.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/mem.h"
+#include "base/progress.h"
+#include "model/model.h"
+
+/* Rows that go through norm, product and activation together: their intermediates (24 kB a row for SmolLM2) stay in the last-level
+ * cache, and matrix products are at their peak from about 100 rows up. */
+#define TILE_ROWS 512
+
+struct slk_forward {
+    const slk_model *model;
+    slk_forward_stats stats;
+    size_t cap_rows;   /* rows that x, q and y hold */
+    float *x;          /* [cap_rows, d_model] residual stream */
+    char *q, *y;       /* [cap_rows, n_heads * head_dim] compute type */
+    char *normed;      /* [TILE_ROWS, d_model] compute type */
+    float *wide;       /* [TILE_ROWS, max(qkv width, gate_up width, SLK_LOGITS_CHUNK)] */
+    char *hidden;      /* [TILE_ROWS, d_ff] compute type */
+    float *block;      /* [TILE_ROWS, d_model] output of a block that is normed before it is added */
+    int32_t n_rotary;  /* positions in the tables */
+    float *rotary[2][2]; /* full layers, windowed layers: cos, sin [n_rotary, head_dim / 2] */
+};
+
+static size_t element_bytes(const slk_forward *f)
+{
+    return slk_compute_dtype(f->model->compute) == SLK_DTYPE_BF16 ? 2 : 4;
+}
+
+/* --- cache --------------------------------------------------------------------------------------------------------- */
+
+slk_status slk_cache_create(slk_cache **out, const slk_model *model, int32_t n_slots, slk_err *err)
+{
+    *out = NULL;
+    slk_cache *cache = slk_alloc_zero(1, sizeof *cache);
+    if (!cache) return slk_fail(err, SLK_E_MEMORY, "out of memory");
+    const slk_config *c = &model->config;
+    size_t token_bytes = slk_config_kv_bytes(c, slk_compute_dtype(model->compute));
+    cache->n_slots = n_slots;
+    cache->memory_bytes = token_bytes * (size_t)n_slots;
+    cache->layers = slk_alloc_zero((size_t)c->n_layers, sizeof *cache->layers);
+    /* Pages come into being, zeroed, when they are first written. */
+    cache->memory = mmap(NULL, cache->memory_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (cache->memory == MAP_FAILED) cache->memory = NULL;
+    if (!cache->layers || !cache->memory) {
+        slk_cache_free(cache);
+        return slk_fail(err, SLK_E_MEMORY, "out of memory for keys and values of %d tokens (%.1f GiB)", n_slots,
+                        (double)token_bytes * n_slots / 1073741824.0);
+    }
+    size_t half = token_bytes / (size_t)c->n_layers / 2 * (size_t)n_slots;
+    for (int i = 0; i < c->n_layers; i++) {
+        cache->layers[i].k = (char *)cache->memory + (size_t)i * 2 * half;
+        cache->layers[i].v = (char *)cache->memory + ((size_t)i * 2 + 1) * half;
+    }
+    *out = cache;
+    return SLK_OK;
+}
+
+void slk_cache_free(slk_cache *cache)
+{
+    if (!cache) return;
+    if (cache->memory) munmap(cache->memory, cache->memory_bytes);
+    free(cache->layers);
+    free(cache);
+}
+
+/* --- scratch ------------------------------------------------------------------------------------------------------- */
+
+slk_status slk_forward_create(slk_forward **out, const slk_model *model, slk_err *err)
+{
+    *out = NULL;
+    slk_forward *f = slk_alloc_zero(1, sizeof *f);
+    if (!f) return slk_fail(err, SLK_E_MEMORY, "out of memory");
+    f->model = model;
+    const slk_config *c = &model->config;
+    const slk_layer *layer = &model->layers[0];
+    size_t size = element_bytes(f);
+    int64_t wide = SLK_LOGITS_CHUNK;
+    if (layer->qkv.n_out > wide) wide = layer->qkv.n_out;
+    if (layer->gate_up.n_out > wide) wide = layer->gate_up.n_out;
+    f->normed = slk_alloc_aligned((size_t)TILE_ROWS * (size_t)c->d_model, size);
+    f->wide = slk_alloc_aligned((size_t)TILE_ROWS * (size_t)wide, sizeof *f->wide);
+    f->hidden = slk_alloc_aligned((size_t)TILE_ROWS * (size_t)c->d_ff, size);
+    f->block = slk_alloc_aligned((size_t)TILE_ROWS * (size_t)c->d_model, sizeof *f->block);
+    if (!f->normed || !f->wide || !f->hidden || !f->block) {
+        slk_forward_free(f);
+        return slk_fail(err, SLK_E_MEMORY, "out of memory");
+    }
+    *out = f;
+    return SLK_OK;
+}
+
+void slk_forward_free(slk_forward *f)
+{
+    if (!f) return;
+    free(f->x), free(f->q), free(f->y), free(f->normed), free(f->wide), free(f->hidden), free(f->block);
+    for (int i = 0; i < 4; i++) free(f->rotary[i / 2][i % 2]);
+    free(f);
+}
+
+const slk_forward_stats *slk_forward_get_stats(const slk_forward *f)
+{
+    return &f->stats;
+}
+
+double slk_forward_flop(const slk_forward *f)
+{
+    const slk_config *c = &f->model->config;
+    return 2.0 * (double)slk_config_n_body_params(c) * (double)f->stats.n_rows +
+           2.0 * c->d_model * (double)c->n_vocab * (double)f->stats.n_logit_rows;
+}
+
+static slk_status reserve_rows(slk_forward *f, size_t n_rows, slk_err *err)
+{
+    if (n_rows <= f->cap_rows) return SLK_OK;
+    const slk_config *c = &f->model->config;
+    size_t d_q = (size_t)c->n_heads * (size_t)c->head_dim;
+    free(f->x), free(f->q), free(f->y);
+    f->cap_rows = 0;
+    f->x = slk_alloc_aligned(n_rows * (size_t)c->d_model, sizeof *f->x);
+    f->q = slk_alloc_aligned(n_rows * d_q, element_bytes(f));
+    f->y = slk_alloc_aligned(n_rows * d_q, element_bytes(f));
+    if (!f->x || !f->q || !f->y) return slk_fail(err, SLK_E_MEMORY, "out of memory for a batch of %zu rows", n_rows);
+    f->cap_rows = n_rows;
+    return SLK_OK;
+}
+
+/* cos and sin of position * frequency, in double and rounded once. Frequencies base^(-2i/head_dim), divided by the file's
+ * rope_freqs (Llama 3) and by the linear scale, which full layers alone have. */
+static slk_status reserve_rotary(slk_forward *f, int32_t n_positions, slk_err *err)
+{
+    const slk_model *m = f->model;
+    const slk_config *c = &m->config;
+    if (!c->rope || n_positions <= f->n_rotary) return SLK_OK;
+    n_positions = (n_positions + 255) / 256 * 256;
+    size_t half = (size_t)c->head_dim / 2;
+    for (int local = 0; local < 2; local++) {
+        double base = local ? c->rope_base_local : c->rope_base, scale = local ? 1 : c->rope_scale;
+        float *tables[2];
+        for (int i = 0; i < 2; i++) {
+            tables[i] = realloc(f->rotary[local][i], (size_t)n_positions * half * sizeof(float));
+            if (!tables[i]) return slk_fail(err, SLK_E_MEMORY, "out of memory for rotary tables of %d positions", n_positions);
+            f->rotary[local][i] = tables[i];
+        }
+        for (size_t i = 0; i < half; i++) {
+            double frequency = pow(base, -2.0 * (double)i / c->head_dim) / scale;
+            if (m->rope_divisors && !(local && c->window > 0)) frequency /= (double)m->rope_divisors[i];
+            for (int32_t p = f->n_rotary; p < n_positions; p++) {
+                tables[0][(size_t)p * half + i] = (float)cos(p * frequency);
+                tables[1][(size_t)p * half + i] = (float)sin(p * frequency);
+            }
+        }
+    }
+    f->n_rotary = n_positions;
+    return SLK_OK;
+}
+
+/* --- a layer ------------------------------------------------------------------------------------------------------- */
+
+static slk_attention layer_attention(const slk_forward *f, int i)
+{
+    const slk_config *c = &f->model->config;
+    const slk_layer *layer = &f->model->layers[i];
+    bool windowed = slk_config_is_windowed(c, i);
+    return (slk_attention){
+        .n_heads = c->n_heads, .n_kv_heads = c->n_kv_heads, .head_dim = c->head_dim, .scale = c->attention_scale,
+        .softcap = c->attention_softcap, .window = windowed ? c->window : 0, .q_gain = layer->q_gain, .k_gain = layer->k_gain,
+        .qk_eps = c->norm_eps, .rope_pairs = c->rope_pairs, .rope_cos = f->rotary[windowed][0], .rope_sin = f->rotary[windowed][1],
+    };
+}
+
+static void norm_rows(const slk_forward *f, void *y, const float *x, const float *gain, const float *bias, int64_t n)
+{
+    const slk_config *c = &f->model->config;
+    if (c->norm == SLK_NORM_RMS) slk_compute_rms_norm(f->model->compute, y, x, gain, c->norm_eps, n, c->d_model);
+    else slk_compute_layer_norm(f->model->compute, y, x, gain, bias, c->norm_eps, n, c->d_model);
+}
+
+static double lap(double *since)
+{
+    double now = slk_clock_ms(), ms = now - *since;
+    *since = now;
+    return ms;
+}
+
+/* x += W in, or x += norm(W in) where the family norms a block's output. */
+static slk_status add_block(slk_forward *f, float *x, const void *in, const slk_weight *w, const float *post_gain, int64_t n, slk_err *err)
+{
+    const slk_config *c = &f->model->config;
+    slk_compute *compute = f->model->compute;
+    if (!post_gain) return slk_compute_matmul(compute, x, SLK_DTYPE_F32, c->d_model, in, w->n_in, w, n, true, err);
+    slk_status s = slk_compute_matmul(compute, f->block, SLK_DTYPE_F32, c->d_model, in, w->n_in, w, n, false, err);
+    if (s != SLK_OK) return s;
+    slk_compute_rms_norm_f32(compute, f->block, f->block, post_gain, c->norm_eps, n, c->d_model);
+    slk_compute_add(compute, x, f->block, n, c->d_model);
+    return SLK_OK;
+}
+
+static slk_status attention_block(slk_forward *f, slk_cache *cache, const slk_batch *b, int i, slk_err *err)
+{
+    const slk_config *c = &f->model->config;
+    const slk_layer *layer = &f->model->layers[i];
+    slk_compute *compute = f->model->compute;
+    slk_attention a = layer_attention(f, i);
+    size_t d_q_bytes = (size_t)c->n_heads * (size_t)c->head_dim * element_bytes(f);
+    double clock = slk_clock_ms();
+    for (int32_t r = 0; r < b->n_rows; r += TILE_ROWS) {
+        int64_t n = b->n_rows - r < TILE_ROWS ? b->n_rows - r : TILE_ROWS;
+        norm_rows(f, f->normed, f->x + (size_t)r * (size_t)c->d_model, layer->attn_gain, layer->attn_bias, n);
+        f->stats.rowwise_ms += lap(&clock);
+        slk_status s = slk_compute_matmul(compute, f->wide, SLK_DTYPE_F32, layer->qkv.n_out, f->normed, c->d_model, &layer->qkv, n, false, err);
+        if (s != SLK_OK) return s;
+        f->stats.matmul_ms += lap(&clock);
+        slk_compute_split_qkv(compute, f->q + (size_t)r * d_q_bytes, &cache->layers[i], f->wide, b->pos + r, b->slot + r, &a, n);
+        f->stats.rowwise_ms += lap(&clock);
+    }
+    slk_status s = slk_compute_attention(compute, f->y, f->q, &cache->layers[i], &a, b->paths, b->n_paths, err);
+    if (s != SLK_OK) return s;
+    f->stats.attention_ms += lap(&clock);
+    for (int32_t r = 0; r < b->n_rows; r += TILE_ROWS) {
+        int64_t n = b->n_rows - r < TILE_ROWS ? b->n_rows - r : TILE_ROWS;
+        s = add_block(f, f->x + (size_t)r * (size_t)c->d_model, f->y + (size_t)r * d_q_bytes, &layer->attn_out, layer->post_attn_gain, n, err);
+        if (s != SLK_OK) return s;
+    }
+    f->stats.matmul_ms += lap(&clock);
+    return SLK_OK;
+}
+
+static slk_status ffn_block(slk_forward *f, const slk_batch *b, int i, slk_err *err)
+{
+    const slk_config *c = &f->model->config;
+    const slk_layer *layer = &f->model->layers[i];
+    slk_compute *compute = f->model->compute;
+    double clock = slk_clock_ms();
+    for (int32_t r = 0; r < b->n_rows; r += TILE_ROWS) {
+        int64_t n = b->n_rows - r < TILE_ROWS ? b->n_rows - r : TILE_ROWS;
+        float *x = f->x + (size_t)r * (size_t)c->d_model;
+        norm_rows(f, f->normed, x, layer->ffn_gain, layer->ffn_bias, n);
+        f->stats.rowwise_ms += lap(&clock);
+        slk_status s = slk_compute_matmul(compute, f->wide, SLK_DTYPE_F32, layer->gate_up.n_out, f->normed, c->d_model, &layer->gate_up, n, false, err);
+        if (s != SLK_OK) return s;
+        f->stats.matmul_ms += lap(&clock);
+        slk_compute_gate(compute, f->hidden, f->wide, SLK_DTYPE_F32, c->activation, c->gated, n, c->d_ff);
+        f->stats.rowwise_ms += lap(&clock);
+        s = add_block(f, x, f->hidden, &layer->down, layer->post_ffn_gain, n, err);
+        if (s != SLK_OK) return s;
+        f->stats.matmul_ms += lap(&clock);
+    }
+    return SLK_OK;
+}
+
+/* --- logits -------------------------------------------------------------------------------------------------------- */
+
+/* Asks [first, first + n): their rows are gathered, normed, and multiplied with the output matrix chunk by chunk, so that the matrix
+ * is read once and no more than SLK_LOGITS_CHUNK columns of logits exist at a time. */
+static slk_status logits_tile(slk_forward *f, const slk_batch *b, int32_t first, int64_t n, slk_top *tops, slk_err *err)
+{
+    const slk_model *m = f->model;
+    const slk_config *c = &m->config;
+    size_t d = (size_t)c->d_model, size = element_bytes(f);
+    double clock = slk_clock_ms();
+    for (int64_t i = 0; i < n; i++) {
+        memcpy(f->block + (size_t)i * d, f->x + (size_t)b->asks[first + i].row * d, d * sizeof(float));
+        tops[i] = b->asks[first + i].top ? *b->asks[first + i].top : (slk_top){.target = -1};
+        tops[i].n = 0;
+        tops[i].max = -INFINITY;
+        tops[i].sum = 0;
+    }
+    norm_rows(f, f->normed, f->block, m->out_gain, m->out_bias, n);
+    for (int64_t column = 0; column < c->n_vocab; column += SLK_LOGITS_CHUNK) {
+        slk_weight w = m->output;
+        w.n_out = c->n_vocab - column < SLK_LOGITS_CHUNK ? c->n_vocab - column : SLK_LOGITS_CHUNK;
+        w.data = (const char *)m->output.data + (size_t)column * d * size;
+        if (w.bias) w.bias += column;
+        slk_status s = slk_compute_matmul(m->compute, f->wide, SLK_DTYPE_F32, SLK_LOGITS_CHUNK, f->normed, c->d_model, &w, n, false, err);
+        if (s != SLK_OK) return s;
+        f->stats.logits_ms += lap(&clock);
+        slk_compute_top(m->compute, tops, f->wide, SLK_LOGITS_CHUNK, n, (int32_t)column, (int32_t)w.n_out, c->logit_softcap);
+        for (int64_t i = 0; i < n; i++) {
+            float *out = b->asks[first + i].logits;
+            if (!out) continue;
+            memcpy(out + column, f->wide + (size_t)i * SLK_LOGITS_CHUNK, (size_t)w.n_out * sizeof *out);
+            for (int64_t j = 0; c->logit_softcap > 0 && j < w.n_out; j++) {
+                out[column + j] = c->logit_softcap * tanhf(out[column + j] / c->logit_softcap);
+            }
+        }
+        f->stats.top_ms += lap(&clock);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        if (b->asks[first + i].top) *b->asks[first + i].top = tops[i];
+    }
+    return SLK_OK;
+}
+
+static slk_status all_logits(slk_forward *f, const slk_batch *b, slk_err *err)
+{
+    slk_top *tops = slk_alloc(TILE_ROWS, sizeof *tops);
+    if (!tops) return slk_fail(err, SLK_E_MEMORY, "out of memory");
+    slk_status s = SLK_OK;
+    for (int32_t i = 0; i < b->n_asks && s == SLK_OK; i += TILE_ROWS) {
+        s = logits_tile(f, b, i, b->n_asks - i < TILE_ROWS ? b->n_asks - i : TILE_ROWS, tops, err);
+    }
+    free(tops);
+    return s;
+}
+
+/* --- run ----------------------------------------------------------------------------------------------------------- */
+
+static slk_status embed_rows(slk_forward *f, const slk_batch *b, slk_err *err)
+{
+    slk_status status = SLK_OK;
+    size_t d = (size_t)f->model->config.d_model;
+#pragma omp parallel for num_threads(slk_compute_n_threads(f->model->compute))
+    for (int32_t r = 0; r < b->n_rows; r++) {
+        slk_err own;
+        slk_status s = slk_model_embed(f->model, b->tokens[r], b->pos[r], f->x + (size_t)r * d, &own);
+        if (s == SLK_OK) continue;
+#pragma omp critical
+        {
+            status = s;
+            if (err) *err = own;
+        }
+    }
+    return status;
+}
+
+static void tap(const slk_forward *f, const slk_batch *b, int i)
+{
+    if (!b->hidden) return;
+    const slk_config *c = &f->model->config;
+    size_t n = (size_t)b->n_rows * (size_t)c->d_model;
+    memcpy(b->hidden + (size_t)i * n, f->x, n * sizeof(float));
+}
+
+/* The tap of the last layer is after the final norm. */
+static void tap_final(const slk_forward *f, const slk_batch *b)
+{
+    if (!b->hidden) return;
+    const slk_model *m = f->model;
+    const slk_config *c = &m->config;
+    size_t d = (size_t)c->d_model;
+    float *out = b->hidden + (size_t)c->n_layers * (size_t)b->n_rows * d;
+    for (int32_t r = 0; r < b->n_rows; r++) {
+        norm_rows(f, f->normed, f->x + (size_t)r * d, m->out_gain, m->out_bias, 1);
+        for (size_t i = 0; i < d; i++) {
+            bool bf16 = element_bytes(f) == 2;
+            out[(size_t)r * d + i] = bf16 ? slk_bf16_to_f32(((uint16_t *)f->normed)[i]) : ((float *)f->normed)[i];
+        }
+    }
+}
+
+slk_status slk_forward_run(slk_forward *f, slk_cache *cache, const slk_batch *b, slk_err *err)
+{
+    if (b->n_rows < 1) return SLK_OK;
+    int32_t last = 0;
+    for (int32_t r = 0; r < b->n_rows; r++) {
+        if (b->pos[r] > last) last = b->pos[r];
+    }
+    double clock = slk_clock_ms();
+    slk_status s = reserve_rows(f, (size_t)b->n_rows, err);
+    if (s == SLK_OK && last < f->model->config.n_context) s = reserve_rotary(f, last + 1, err);
+    if (s == SLK_OK) s = embed_rows(f, b, err);
+    f->stats.rowwise_ms += lap(&clock);
+    for (int i = 0; i < f->model->config.n_layers && s == SLK_OK; i++) {
+        tap(f, b, i);
+        s = attention_block(f, cache, b, i, err);
+        if (s == SLK_OK) s = ffn_block(f, b, i, err);
+    }
+    if (s == SLK_OK) {
+        tap_final(f, b);
+        s = all_logits(f, b, err);
+    }
+    if (s != SLK_OK) return s;
+    f->stats.n_rows += (uint64_t)b->n_rows;
+    f->stats.n_logit_rows += (uint64_t)b->n_asks;
+    f->stats.n_batches++;
+    return SLK_OK;
+}

@@ -1,0 +1,279 @@
+/* Loading: tensors are found by name, checked for shape, converted, and fused. */
+#include "model/model.h"
+
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "format/quant.h"
+#include "model/vocab.h"
+
+/* Columns of one product with the output matrix; see forward.c. */
+#include "model/forward.h"
+
+typedef struct loader {
+    slk_model *m;
+    slk_dtype dtype; /* compute type */
+    slk_err *err;
+    slk_status status; /* first failure; later steps do nothing */
+} loader;
+
+static void *own(loader *l, size_t n, size_t size)
+{
+    slk_model *m = l->m;
+    void *p = NULL;
+    if (l->status != SLK_OK) return NULL;
+    if (slk_grow(&m->owned, &m->cap_owned, m->n_owned + 1, sizeof *m->owned)) p = slk_alloc_aligned(n, size);
+    if (!p) {
+        l->status = slk_fail(l->err, SLK_E_MEMORY, "%s: out of memory for %zu values of %zu bytes", slk_gguf_path(m->file), n, size);
+        return NULL;
+    }
+    m->owned[m->n_owned++] = p;
+    m->weights_bytes += n * size;
+    return p;
+}
+
+static const slk_gguf_tensor *find(loader *l, const char *name, int64_t n_out, int64_t n_in, bool required)
+{
+    if (l->status != SLK_OK) return NULL;
+    const char *path = slk_gguf_path(l->m->file);
+    const slk_gguf_tensor *t = slk_gguf_find_tensor(l->m->file, name);
+    if (!t) {
+        if (required) l->status = slk_fail(l->err, SLK_E_NOT_FOUND, "%s: tensor %s is missing", path, name);
+        return NULL;
+    }
+    /* vectors are [n_in] with n_out = 1 */
+    bool fits = n_out == 1 ? t->ne[0] == (uint64_t)n_in && t->ne[1] == 1 && t->ne[2] == 1 && t->ne[3] == 1
+                           : t->ne[0] == (uint64_t)n_in && t->ne[1] == (uint64_t)n_out && t->ne[2] == 1 && t->ne[3] == 1;
+    if (!fits) {
+        l->status = slk_fail(l->err, SLK_E_SHAPE, "%s: tensor %s is [%llu, %llu], expected [%lld, %lld] (rows, columns)", path, name,
+                             (unsigned long long)t->ne[1], (unsigned long long)t->ne[0], (long long)n_out, (long long)n_in);
+        return NULL;
+    }
+    return t;
+}
+
+static float *load_vector(loader *l, const char *name, int64_t n, bool required)
+{
+    const slk_gguf_tensor *t = find(l, name, 1, n, required);
+    float *x = t ? own(l, (size_t)n, sizeof *x) : NULL;
+    if (x) l->status = slk_dequantize(t->dtype, t->data, (size_t)n, x, l->err);
+    return x;
+}
+
+/* Convert the rows of tensor `name` [n_out, n_in] into dst (compute type). */
+static void load_rows(loader *l, void *dst, const char *name, int64_t n_out, int64_t n_in)
+{
+    const slk_gguf_tensor *t = find(l, name, n_out, n_in, true);
+    if (!t || l->status != SLK_OK) return;
+    size_t row_bytes = t->n_bytes / (size_t)n_out;
+    int failed = 0;
+#pragma omp parallel for num_threads(slk_compute_n_threads(l->m->compute)) reduction(| : failed)
+    for (int64_t i = 0; i < n_out; i++) {
+        const uint8_t *src = t->data + (size_t)i * row_bytes;
+        size_t at = (size_t)(i * n_in);
+        slk_status s = l->dtype == SLK_DTYPE_BF16 ? slk_dequantize_bf16(t->dtype, src, (size_t)n_in, (uint16_t *)dst + at, NULL)
+                                                  : slk_dequantize(t->dtype, src, (size_t)n_in, (float *)dst + at, NULL);
+        failed |= s != SLK_OK;
+    }
+    if (failed) l->status = slk_fail(l->err, SLK_E_FORMAT, "%s: tensor %s cannot be converted", slk_gguf_path(l->m->file), name);
+    slk_gguf_forget(l->m->file, t);
+}
+
+typedef struct part {
+    const char *name; /* of the tensor without ".weight" */
+    int64_t n_out;
+} part;
+
+/* One matrix of n_parts tensors, stacked by rows, with their biases where the file has them. */
+static slk_weight load_matrix(loader *l, int layer, const part *parts, int n_parts, int64_t n_in)
+{
+    slk_weight w = {.n_in = n_in};
+    for (int i = 0; i < n_parts; i++) w.n_out += parts[i].n_out;
+    size_t size = l->dtype == SLK_DTYPE_BF16 ? 2 : 4;
+    char *data = own(l, (size_t)(w.n_out * n_in), size);
+    float *bias = NULL;
+    int64_t row = 0;
+    for (int i = 0; i < n_parts && l->status == SLK_OK; row += parts[i].n_out, i++) {
+        char name[128], prefix[64] = "";
+        if (layer >= 0) snprintf(prefix, sizeof prefix, "blk.%d.", layer);
+        snprintf(name, sizeof name, "%s%s.weight", prefix, parts[i].name);
+        load_rows(l, data + (size_t)(row * n_in) * size, name, parts[i].n_out, n_in);
+        snprintf(name, sizeof name, "%s%s.bias", prefix, parts[i].name);
+        const slk_gguf_tensor *t = find(l, name, 1, parts[i].n_out, false);
+        if (!t) continue;
+        if (!bias) {
+            bias = own(l, (size_t)w.n_out, sizeof *bias);
+            if (!bias) break;
+            memset(bias, 0, (size_t)w.n_out * sizeof *bias);
+        }
+        l->status = slk_dequantize(t->dtype, t->data, (size_t)parts[i].n_out, bias + row, l->err);
+    }
+    w.data = data;
+    w.bias = bias;
+    return w;
+}
+
+static void load_layer(loader *l, int i)
+{
+    slk_model *m = l->m;
+    const slk_config *c = &m->config;
+    slk_layer *y = &m->layers[i];
+    int64_t d_q = (int64_t)c->n_heads * c->head_dim, d_kv = (int64_t)c->n_kv_heads * c->head_dim;
+    char name[96];
+#define VECTOR(field, tensor, n, required)                                                                             \
+    do {                                                                                                               \
+        snprintf(name, sizeof name, "blk.%d." tensor, i);                                                              \
+        y->field = load_vector(l, name, n, required);                                                                  \
+    } while (0)
+    bool layer_norm = c->norm == SLK_NORM_LAYER;
+    VECTOR(attn_gain, "attn_norm.weight", c->d_model, true);
+    if (layer_norm) VECTOR(attn_bias, "attn_norm.bias", c->d_model, true);
+    if (c->fused_qkv) {
+        y->qkv = load_matrix(l, i, (part[]){{"attn_qkv", d_q + 2 * d_kv}}, 1, c->d_model);
+    } else {
+        y->qkv = load_matrix(l, i, (part[]){{"attn_q", d_q}, {"attn_k", d_kv}, {"attn_v", d_kv}}, 3, c->d_model);
+    }
+    if (c->qk_norm) {
+        VECTOR(q_gain, "attn_q_norm.weight", c->head_dim, true);
+        VECTOR(k_gain, "attn_k_norm.weight", c->head_dim, true);
+    }
+    y->attn_out = load_matrix(l, i, (part[]){{"attn_output", c->d_model}}, 1, d_q);
+    if (c->post_norms) VECTOR(post_attn_gain, "post_attention_norm.weight", c->d_model, true);
+    VECTOR(ffn_gain, "ffn_norm.weight", c->d_model, true);
+    if (layer_norm) VECTOR(ffn_bias, "ffn_norm.bias", c->d_model, true);
+    part gate_up[] = {{"ffn_gate", c->d_ff}, {"ffn_up", c->d_ff}};
+    y->gate_up = load_matrix(l, i, c->gated ? gate_up : gate_up + 1, c->gated ? 2 : 1, c->d_model);
+    y->down = load_matrix(l, i, (part[]){{"ffn_down", c->d_model}}, 1, c->d_ff);
+    if (c->post_norms) VECTOR(post_ffn_gain, "post_ffw_norm.weight", c->d_model, true);
+#undef VECTOR
+}
+
+/* Embedding, output matrix, final norm, learned positions, rotary divisors. */
+static void load_ends(loader *l)
+{
+    slk_model *m = l->m;
+    slk_config *c = &m->config;
+    const slk_gguf_tensor *t = slk_gguf_find_tensor(m->file, "token_embd.weight");
+    size_t n_tokens = slk_tokenizer_n_tokens(m->tokenizer);
+    if (t && t->ne[1] < n_tokens) {
+        l->status = slk_fail(l->err, SLK_E_SHAPE, "%s: tensor token_embd.weight has %llu rows for a vocabulary of %zu", slk_gguf_path(m->file),
+                             (unsigned long long)t->ne[1], n_tokens);
+        return;
+    }
+    c->n_vocab = t && t->ne[1] < (1u << 30) ? (int)t->ne[1] : 0;
+    m->embedding = find(l, "token_embd.weight", c->n_vocab, c->d_model, true);
+    c->tied = slk_gguf_find_tensor(m->file, "output.weight") == NULL;
+    m->output = load_matrix(l, -1, (part[]){{c->tied ? "token_embd" : "output", c->n_vocab}}, 1, c->d_model);
+    m->out_gain = load_vector(l, "output_norm.weight", c->d_model, true);
+    if (c->norm == SLK_NORM_LAYER) m->out_bias = load_vector(l, "output_norm.bias", c->d_model, true);
+    if (c->learned_positions) m->positions = find(l, "position_embd.weight", c->n_context, c->d_model, true);
+    if (c->rope) m->rope_divisors = load_vector(l, "rope_freqs.weight", c->head_dim / 2, false);
+}
+
+size_t slk_config_weights_bytes(const slk_config *c, slk_dtype dtype)
+{
+    return (size_t)(slk_config_n_body_params(c) + (int64_t)c->n_vocab * c->d_model) * (dtype == SLK_DTYPE_BF16 ? 2 : 4);
+}
+
+size_t slk_config_kv_bytes(const slk_config *c, slk_dtype dtype)
+{
+    return (size_t)c->n_layers * 2 * (size_t)c->n_kv_heads * (size_t)c->head_dim * (dtype == SLK_DTYPE_BF16 ? 2 : 4);
+}
+
+/* A model that does not fit would be killed by the system in the middle of work: refuse it at once. */
+static slk_status check_memory(const slk_model *m, slk_dtype dtype, slk_err *err)
+{
+    const slk_gguf_tensor *t = slk_gguf_find_tensor(m->file, "token_embd.weight");
+    slk_config c = m->config;
+    c.n_vocab = t && t->ne[1] < (1u << 30) ? (int)t->ne[1] : 0;
+    double need = (double)slk_config_weights_bytes(&c, dtype);
+    double have = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    if (need < have * 0.95) return SLK_OK;
+    return slk_fail(err, SLK_E_MEMORY, "%s: the weights need %.1f GiB in %s and this machine has %.1f GiB; take a smaller model or --dtype bf16",
+                    slk_gguf_path(m->file), need / 1073741824.0, slk_dtype_find(dtype)->name, have / 1073741824.0);
+}
+
+static slk_status self_test(slk_model *m, slk_err *err)
+{
+    const slk_layer *y = &m->layers[0];
+    slk_shape shapes[8];
+    size_t n = 0;
+    const slk_weight *weights[] = {&y->qkv, &y->attn_out, &y->gate_up, &y->down};
+    for (size_t i = 0; i < 4; i++) shapes[n++] = (slk_shape){weights[i]->n_out, weights[i]->n_in};
+    int64_t rest = m->output.n_out % SLK_LOGITS_CHUNK;
+    if (m->output.n_out >= SLK_LOGITS_CHUNK) shapes[n++] = (slk_shape){SLK_LOGITS_CHUNK, m->output.n_in};
+    if (rest) shapes[n++] = (slk_shape){rest, m->output.n_in};
+    return slk_compute_self_test(m->compute, shapes, n, err);
+}
+
+slk_status slk_model_open(slk_model **out, const char *path, const slk_model_options *options, slk_err *err)
+{
+    *out = NULL;
+    slk_model *m = slk_alloc_zero(1, sizeof *m);
+    if (!m) return slk_fail(err, SLK_E_MEMORY, "%s: out of memory", path);
+    slk_status s = slk_gguf_open(&m->file, path, err);
+    if (s == SLK_OK) s = slk_config_read_gguf(&m->config, m->file, err);
+    if (s == SLK_OK) s = slk_model_load_tokenizer(&m->tokenizer, m->file, err);
+    if (s == SLK_OK) s = slk_compute_create(&m->compute, &options->compute, err);
+    if (s == SLK_OK) s = check_memory(m, slk_compute_dtype(m->compute), err);
+    if (s == SLK_OK) {
+        m->hash = slk_gguf_hash(m->file);
+        m->layers = slk_alloc_zero((size_t)m->config.n_layers, sizeof *m->layers);
+        if (!m->layers) s = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", path);
+    }
+    if (s == SLK_OK) {
+        loader l = {.m = m, .dtype = slk_compute_dtype(m->compute), .err = err};
+        load_ends(&l);
+        for (int i = 0; i < m->config.n_layers && l.status == SLK_OK; i++) load_layer(&l, i);
+        s = l.status;
+    }
+    if (s == SLK_OK) s = self_test(m, err);
+    if (s != SLK_OK) {
+        slk_model_close(m);
+        return s;
+    }
+    *out = m;
+    return SLK_OK;
+}
+
+void slk_model_close(slk_model *m)
+{
+    if (!m) return;
+    for (size_t i = 0; i < m->n_owned; i++) free(m->owned[i]);
+    free(m->owned);
+    free(m->layers);
+    slk_compute_free(m->compute);
+    slk_tokenizer_free(m->tokenizer);
+    slk_gguf_close(m->file);
+    free(m);
+}
+
+slk_status slk_model_embed(const slk_model *m, int32_t token, int32_t position, float *x, slk_err *err)
+{
+    const slk_config *c = &m->config;
+    if (token < 0 || token >= c->n_vocab) {
+        return slk_fail(err, SLK_E_ARG, "%s: token id %d, expected 0 to %d", slk_gguf_path(m->file), token, c->n_vocab - 1);
+    }
+    if (position < 0 || position >= c->n_context) {
+        return slk_fail(err, SLK_E_ARG, "%s: text of more than %d tokens, the model's context", slk_gguf_path(m->file), c->n_context);
+    }
+    size_t d = (size_t)c->d_model, row_bytes = m->embedding->n_bytes / (size_t)c->n_vocab;
+    slk_status s = slk_dequantize(m->embedding->dtype, m->embedding->data + (size_t)token * row_bytes, d, x, err);
+    if (s != SLK_OK) return s;
+    if (c->embed_scale != 1) {
+        for (size_t i = 0; i < d; i++) x[i] *= c->embed_scale;
+    }
+    if (m->positions) {
+        float *p = slk_alloc(d, sizeof *p);
+        if (!p) return slk_fail(err, SLK_E_MEMORY, "out of memory");
+        size_t position_bytes = m->positions->n_bytes / (size_t)c->n_context;
+        s = slk_dequantize(m->positions->dtype, m->positions->data + (size_t)position * position_bytes, d, p, err);
+        for (size_t i = 0; s == SLK_OK && i < d; i++) x[i] += p[i];
+        free(p);
+    }
+    return s;
+}
