@@ -1,3 +1,4 @@
+#define SLK_ERROR_IMPLEMENTATION
 #include "base/error.h"
 
 #include <stdio.h>

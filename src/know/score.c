@@ -40,8 +40,8 @@ static const slk_judge judge = {
 
 static slk_status open_item(scorer *sc, item *it, const slk_pair *pair, size_t number, slk_err *err)
 {
-    char *answer = (char *)(uintptr_t)pair->answer;
-    slk_fact fact = {.question = "", .relation = "", .answers = &answer, .n_answers = 1};
+    char *answer = (char *)(uintptr_t)pair->answer; /* read only */
+    slk_fact fact = {.answers = &answer, .n_answers = 1};
     const slk_tokenizer *tok = sc->model->tokenizer;
     *it = (item){.pair = pair, .begin = SLK_SEG_NONE, .path = SLK_SEG_NONE};
     slk_status s = slk_tokenizer_encode(tok, pair->prompt, strlen(pair->prompt), SLK_ENCODE_BOS, &it->prompt, err);
