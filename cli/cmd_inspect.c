@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/text.h"
 #include "model.h"
+#include "model/config.h"
 #include "model/vocab.h"
 #include "table.h"
 #include "terminal.h"
@@ -34,6 +35,7 @@ typedef struct summary {
     uint64_t tensor_bytes;
     uint64_t kv_bytes_per_token; /* keys and values of one token in 2-byte numbers; 0: unknown */
     bool is_tied, is_quantised;
+    slk_err cannot_run; /* code SLK_OK: slick knows how to run it */
 } summary;
 
 /* A string of the file, fit for a terminal and for JSON: valid UTF-8 without control characters. */
@@ -219,6 +221,8 @@ static slk_status print_json(const slk_gguf *file, const summary *s, const slk_t
     for (size_t i = 0; i < N_MEMORY_ROWS; i++)
         json_object_set_new(memory, rows[i].json, json_integer((json_int_t)rows[i].n_bytes));
     json_object_set_new(o, "memory", memory);
+    json_object_set_new(o, "can_run", json_boolean(s->cannot_run.code == SLK_OK));
+    if (s->cannot_run.code) json_object_set_new(o, "cannot_run", json_string(s->cannot_run.msg));
     if (opt.keys) json_object_set_new(o, "keys", keys_json(file));
     if (opt.tensors) json_object_set_new(o, "tensors", tensors_json(file));
     return slk_cli_json(o, err);
@@ -242,14 +246,17 @@ static void print_types(const slk_gguf *file)
                slk_show_count(types[i].n_parameters).text, slk_show_bytes(types[i].n_bytes).text);
 }
 
-static void print_token(const char *what, const slk_tokenizer *tok, int32_t id)
+static void print_token(const char *what, const slk_tokenizer *tok, int32_t id, const char *more)
 {
     if (id < 0) return;
-    slk_buf piece;
+    slk_buf piece, quoted;
     slk_buf_init(&piece);
+    slk_buf_init(&quoted);
     slk_cli_add_piece(&piece, tok, id);
-    if (piece.data && !piece.failed) printf("  %-20s %d %s\n", what, id, piece.data);
+    slk_cli_add_quoted(&quoted, piece.data ? piece.data : "", piece.len);
+    if (!quoted.failed) printf("  %-20s %d %s%s\n", what, id, quoted.data, more);
     slk_buf_release(&piece);
+    slk_buf_release(&quoted);
 }
 
 static void print_tokenizer(const slk_gguf *file, const slk_tokenizer *tok, const slk_err *problem)
@@ -265,9 +272,9 @@ static void print_tokenizer(const slk_gguf *file, const slk_tokenizer *tok, cons
     printf("  %-20s %s%s%s\n", "kind", is_bpe ? "byte-level BPE" : "SentencePiece-style BPE", is_bpe && pre[0] ? ", pre-tokeniser " : "",
            is_bpe ? pre : "");
     printf("  %-20s %s\n", "vocabulary", slk_show_count(slk_tokenizer_n_tokens(tok)).text);
-    print_token("begins with", tok, slk_tokenizer_bos(tok));
-    printf("  %-20s %s\n", "put there by itself", slk_tokenizer_adds_bos(tok) ? "yes" : "no");
-    print_token("ends with", tok, slk_tokenizer_eos(tok));
+    print_token("begin of sequence", tok, slk_tokenizer_bos(tok),
+                slk_tokenizer_adds_bos(tok) ? ", put before every prompt" : ", not put before prompts");
+    print_token("end of text", tok, slk_tokenizer_eos(tok), "");
 }
 
 static slk_status print_lists(const slk_gguf *file, slk_err *err)
@@ -315,6 +322,7 @@ static slk_status print_text(const slk_gguf *file, const summary *s, const slk_t
                slk_show_count(s->n_parameters - s->n_embedding).text, s->is_tied ? ", output tied to the embedding" : "");
     }
     print_shapes(s);
+    if (slk_gguf_n_tensors(file) > 0 && s->cannot_run.code) printf("  %-20s %s\n", "cannot be run", s->cannot_run.msg);
     if (slk_gguf_n_tensors(file) > 0) {
         printf("\nTypes\n");
         print_types(file);
@@ -341,6 +349,8 @@ static slk_status run(slk_cli *cli, slk_err *err)
     copy_str(s.name, sizeof s.name, file, "general.name");
     read_shapes(&s, file);
     read_tensors(&s, file);
+    slk_config config;
+    slk_config_read_gguf(&config, file, &s.cannot_run);
     /* A file with a tokenizer that slick does not know is still worth looking at. */
     status = slk_model_load_tokenizer(&tok, file, &problem);
     if (status == SLK_E_MEMORY) {

@@ -12,6 +12,9 @@ static int help_width(FILE *stream)
     return width > 110 ? 110 : width < 40 ? 40 : width;
 }
 
+/* A space at which no line ends. */
+#define GLUE '\v'
+
 /* Print text, which may have line breaks, in lines of at most `width` columns that begin at column `indent`; the cursor stands
  * at `column`. */
 static void print_wrapped(FILE *stream, const char *text, int column, int indent, int width)
@@ -33,9 +36,8 @@ static void print_wrapped(FILE *stream, const char *text, int column, int indent
         }
         if (first && column < indent) column += fprintf(stream, "%*s", indent - column, "");
         if (!first) column += fprintf(stream, " ");
-        column += fprintf(stream, "%.*s", len, text);
+        for (const char *end = text + len; text < end; text++, column++) fputc(*text == GLUE ? ' ' : *text, stream);
         first = false;
-        text += len;
         text += strspn(text, " ");
     }
     fputc('\n', stream);
@@ -100,6 +102,7 @@ void slk_help_command(FILE *stream, const slk_command *command)
     char head[64];
     for (const slk_option *o = slk_global_options; o->type != SLK_OPTION_END; o++) {
         format_option(head, sizeof head, o);
+        for (char *p = head; *p; p++) *p = *p == ' ' ? GLUE : *p;
         slk_buf_addf(&globals, " [%s]", head);
     }
     if (!globals.failed) print_wrapped(stream, globals.data, 0, 0, width);

@@ -66,11 +66,21 @@ slk_status slk_cli_usage(slk_cli *c, slk_err *err, const char *fmt, ...)
     return slk_fail(err, SLK_E_ARG, "%s", text);
 }
 
+static int stdout_errno; /* of the first flush that failed */
+
+static bool flush_stdout(void)
+{
+    errno = 0;
+    if (fflush(stdout) == 0) return !ferror(stdout);
+    if (!stdout_errno) stdout_errno = errno;
+    return false;
+}
+
 /* A broken stderr is nobody's error: there is no place left to report it. */
 static void print_line(const char *label, const char *fmt, va_list ap)
 {
     slk_progress_clear();
-    fflush(stdout); /* keeps the order where both streams are one terminal */
+    flush_stdout(); /* keeps the order where both streams are one terminal */
     fprintf(stderr, "slick: %s", label);
     vfprintf(stderr, fmt, ap);
     fputc('\n', stderr);
@@ -137,13 +147,9 @@ static bool reader_is_gone(void)
 static int finish(int code)
 {
     slk_progress_clear();
-    errno = 0;
-    bool failed = fflush(stdout) != 0;
-    int reason = errno;
-    if (!failed && !ferror(stdout)) return code;
-    if (reader_is_gone()) return code;
+    if (flush_stdout() || reader_is_gone()) return code;
     if (code == EXIT_DONE || code == EXIT_VERDICT)
-        print_error("standard output: cannot write: %s", reason ? strerror(reason) : "an earlier write failed");
+        print_error("standard output: %s", stdout_errno ? strerror(stdout_errno) : "an earlier write failed");
     return EXIT_FAILED;
 }
 

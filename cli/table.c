@@ -99,7 +99,7 @@ slk_status slk_table_print(slk_table *t, FILE *stream, slk_err *err)
         }
         text = print_row(t, text, stream);
     }
-    if (ferror(stream)) return slk_fail(err, SLK_E_IO, "cannot write: %s", strerror(errno));
+    if (ferror(stream)) return slk_fail(err, SLK_E_IO, "output: %s", strerror(errno));
     return SLK_OK;
 }
 

@@ -6,6 +6,7 @@
 #include <ftw.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -39,7 +40,9 @@ slk_status slk_cli_find_data(char **out, const char *name, slk_err *err)
 /* Run tar quietly. Its exit code, 127 when it is not there, -1 when it could not be started. */
 static int run_tar(const char *archive, const char *dir)
 {
-    char *argv[] = {"tar", "-xJf", (char *)(uintptr_t)archive, "-C", (char *)(uintptr_t)dir, NULL};
+    char program[] = "tar", options[] = "-xJf", into[] = "-C";
+    /* posix_spawn writes to none of them */
+    char *argv[] = {program, options, (char *)(uintptr_t)archive, into, (char *)(uintptr_t)dir, NULL};
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     sigset_t restored;
