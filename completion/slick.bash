@@ -4,11 +4,11 @@
 _slick_global_options='--store --seed --threads --dtype --json --quiet --force --help --version'
 
 declare -gA _slick_options=(
-    [inspect]=''
+    [inspect]='--keys --tensors'
     [tokenize]='--special --bos'
-    [logits]='--tokens --text --last --top'
-    [generate]='--max-tokens --temperature --top-k --stop --chat'
-    [score]='--match --max-tokens --temperature --top-k'
+    [logits]='--tokens --text --special --last --top'
+    [generate]='--max-tokens --temperature --top-k --stop --special --chat'
+    [score]='--match --max-tokens --temperature --top-k --batch-tokens'
     [import]='--name --map --split --ood --keep-multi-answer --overlap'
     [facts]=''
     [probe]='--set --split --relations --limit --shard --n-ex --shots --samples --temperature --top-k --match --answers
