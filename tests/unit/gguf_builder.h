@@ -1,5 +1,5 @@
 /* GGUF files built in memory for tests, in blocks of exactly their size, so that the address sanitizer sees every byte
- * read too many; and a folder of the test's own for files that it writes. */
+ * read too many. */
 #ifndef SLK_TEST_GGUF_BUILDER_H
 #define SLK_TEST_GGUF_BUILDER_H
 
@@ -11,18 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/mem.h"
 #include "format/gguf.h"
-
-static char folder[64]; /* of this run, for files that tests write */
-
-static inline const char *scratch(const char *name)
-{
-    static char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
 
 static inline void u8(slk_buf *b, unsigned v)
 {
@@ -184,19 +174,6 @@ static inline void build_rich(slk_buf *b)
     tensor(b, "t.bf16", 4, 1, 2, 30, 64);
     pad(b, 64);
     for (int i = 0; i < 152; i++) u8(b, (unsigned)i);
-}
-
-static inline int make_folder(void **state)
-{
-    (void)state;
-    strcpy(folder, "/tmp/slick-test-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static inline int remove_folder(void **state)
-{
-    (void)state;
-    return rmdir(folder);
 }
 
 #endif

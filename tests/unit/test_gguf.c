@@ -1,5 +1,6 @@
 /* The GGUF reader: models, typed look-ups, truncated files. */
 #include "gguf_builder.h"
+#include "scratch.h"
 #include "base/file.h"
 #include "base/hash.h"
 
