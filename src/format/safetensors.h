@@ -44,12 +44,14 @@ slk_status slk_safetensors_open(slk_safetensors **out, const char *path, slk_err
 /* One file over bytes that the caller keeps; `name` is for messages. */
 slk_status slk_safetensors_open_memory(slk_safetensors **out, const void *data, size_t n_bytes, const char *name,
                                        slk_err *err);
-void slk_safetensors_close(slk_safetensors *file);
+void slk_safetensors_close(slk_safetensors *file); /* NULL is fine */
 
+/* As it was given to open. Borrowed until close. */
 const char *slk_safetensors_path(const slk_safetensors *file);
 /* XXH3 of the file, or of its parts in the index's order, computed on the first call. */
 uint64_t slk_safetensors_hash(const slk_safetensors *file);
 
+/* Of all parts. */
 size_t slk_safetensors_n_tensors(const slk_safetensors *file);
 /* In the order of the header(s); NULL from n_tensors on. */
 const slk_safetensor *slk_safetensors_tensor_at(const slk_safetensors *file, size_t i);
@@ -66,6 +68,7 @@ typedef struct slk_safetensors_writer slk_safetensors_writer;
 /* Fill bytes [n_bytes] with the tensor that was put as number tensor_index (called in file order). */
 typedef slk_status slk_safetensors_produce(void *user, size_t tensor_index, void *bytes, size_t n_bytes, slk_err *err);
 
+/* An empty writer; free() it with slk_safetensors_writer_free(). Errors: SLK_E_MEMORY. */
 slk_status slk_safetensors_writer_create(slk_safetensors_writer **out, slk_err *err);
 void slk_safetensors_writer_free(slk_safetensors_writer *w); /* NULL is fine */
 /* An entry of __metadata__ (Transformers wants "format" = "pt"). Errors: SLK_E_ARG (not UTF-8, already there), SLK_E_MEMORY. */
