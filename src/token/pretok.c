@@ -7,22 +7,30 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-/* The White_Space property. PCRE2's \s under UCP has U+180E too, which Unicode took out of it in 6.3. */
-#define WS                                                                                                                       \
-    "\\x09-\\x0D\\x20\\x85\\xA0\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
-#define SPACES_BEFORE_WORD "[" WS "]+(?![^" WS "])|[" WS "]+"
-/* Possessive wherever giving characters back could not lead to another match, so that long runs cost linear time. */
-#define GPT2 "'(?:[stmd]|re|ve|ll)| ?\\p{L}++| ?\\p{N}++| ?[^" WS "\\p{L}\\p{N}]++|" SPACES_BEFORE_WORD
+/* Character sets, to be put between brackets. White space is the White_Space property: PCRE2's \s under UCP has U+180E too, which
+ * Unicode took out of it in 6.3. PCRE2 10.42 knows Unicode 14 and vocabularies are used with 15.1, so what was added since then
+ * is listed. */
+#define S "\\x09-\\x0D\\x20\\x85\\xA0\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
+#define L                                                                                                                        \
+    "\\p{L}\\x{1123F}\\x{11240}\\x{11F02}\\x{11F04}-\\x{11F10}\\x{11F12}-\\x{11F33}\\x{1342F}\\x{13441}-\\x{13446}\\x{1B132}"    \
+    "\\x{1B155}\\x{1DF25}-\\x{1DF2A}\\x{1E030}-\\x{1E06D}\\x{1E4D0}-\\x{1E4EB}\\x{2B739}\\x{2EBF0}-\\x{2EE5D}"                   \
+    "\\x{31350}-\\x{323AF}"
+#define N "\\p{N}\\x{11F50}-\\x{11F59}\\x{1D2C0}-\\x{1D2D3}\\x{1E4F0}-\\x{1E4F9}"
+#define P "\\p{P}\\x{11B00}-\\x{11B09}\\x{11F43}-\\x{11F4F}"
+
+/* The patterns. Possessive wherever giving characters back could not lead to another match, so that long runs cost linear time. */
+#define SPACES_BEFORE_WORD "[" S "]+(?![^" S "])|[" S "]+"
+#define GPT2 "'(?:[stmd]|re|ve|ll)| ?[" L "]++| ?[" N "]++| ?[^" S L N "]++|" SPACES_BEFORE_WORD
 #define LLAMA3(digits)                                                                                                           \
-    "'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}++|" digits "| ?[^" WS                              \
-    "\\p{L}\\p{N}]++[\\r\\n]*+|[" WS "]*[\\r\\n]+|" SPACES_BEFORE_WORD
+    "'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\\r\\n" L N "]?+[" L "]++|" digits "| ?[^" S L N "]++[\\r\\n]*+|"              \
+    "[" S "]*[\\r\\n]+|" SPACES_BEFORE_WORD
 
 static const slk_pretok_info GPT2_INFO = {.patterns = {GPT2}};
-static const slk_pretok_info SMOLLM_INFO = {.patterns = {"\\p{N}", GPT2}};
-static const slk_pretok_info LLAMA3_INFO = {.patterns = {LLAMA3("\\p{N}{1,3}+")}, .whole_words = true, .add_bos = true};
-static const slk_pretok_info QWEN2_INFO = {.patterns = {LLAMA3("\\p{N}")}};
+static const slk_pretok_info SMOLLM_INFO = {.patterns = {"[" N "]", GPT2}};
+static const slk_pretok_info LLAMA3_INFO = {.patterns = {LLAMA3("[" N "]{1,3}+")}, .whole_words = true, .add_bos = true};
+static const slk_pretok_info QWEN2_INFO = {.patterns = {LLAMA3("[" N "]")}};
 static const slk_pretok_info DEFAULT_INFO = {
-    .patterns = {"[\\p{P}$+<=>^~|]+", GPT2, "\\p{N}+", "[0-9][0-9][0-9]"}};
+    .patterns = {"[" P "$+<=>^~|]+", GPT2, "[" N "]+", "[0-9][0-9][0-9]"}};
 
 /* Names that llama.cpp treats alike share an entry. */
 static const struct {
