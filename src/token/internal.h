@@ -61,6 +61,7 @@ struct slk_tokenizer {
     size_t max_text_bytes;  /* SPM: longest token with SLK_TOKEN_F_TEXT */
 };
 
+/* The spelling of token id (in range); borrowed from the tokenizer. */
 static inline slk_bytes slk_token_raw(const slk_tokenizer *tok, int32_t id)
 {
     return (slk_bytes){tok->raw + tok->raw_at[id], tok->raw_at[id + 1] - tok->raw_at[id]};
@@ -101,6 +102,7 @@ typedef struct slk_merging {
     size_t spaced_cap;
 } slk_merging;
 
+/* Free the buffers; the struct is the caller's. */
 void slk_merging_release(slk_merging *m);
 /* Append a symbol. false: out of memory. */
 bool slk_merging_add(slk_merging *m, size_t at, size_t n_bytes, int32_t id);
@@ -129,6 +131,7 @@ typedef struct slk_fragment {
     int32_t id;
 } slk_fragment;
 
+/* Collect the tokens that are matched verbatim. Errors: SLK_E_MEMORY. */
 slk_status slk_special_build(slk_tokenizer *tok, slk_err *err);
 /* Cut text at the tokens that are matched verbatim (with_special: control tokens, too). Longer tokens are looked for first, in the
  * whole text, each from left to right: as llama.cpp does, and not the same as the longest match at the leftmost place.

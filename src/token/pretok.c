@@ -100,7 +100,7 @@ void slk_pretok_free(slk_pretok *pretok)
 static slk_status split_part(const splitting *s, size_t stage, const char *text, size_t n_bytes)
 {
     if (n_bytes == 0) return SLK_OK;
-    if (stage == s->pretok->n_codes) return s->emit(s->user, text, n_bytes, s->err);
+    if (stage >= s->pretok->n_codes || stage >= sizeof s->pretok->codes / sizeof s->pretok->codes[0]) return s->emit(s->user, text, n_bytes, s->err);
     size_t at = 0;
     while (at < n_bytes) {
         int rc = pcre2_match(s->pretok->codes[stage], (PCRE2_SPTR)text, n_bytes, at, PCRE2_NO_UTF_CHECK, s->match, NULL);
