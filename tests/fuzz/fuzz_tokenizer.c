@@ -1,5 +1,5 @@
-/* Any bytes through three small vocabularies and back: without control tokens the text must come back as it was; with them,
- * nothing may go wrong. The first input byte chooses. */
+/* Any bytes through three small vocabularies and back: without control tokens the text must come back as it was; with
+ * them, nothing may go wrong. The first input byte chooses. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,8 +73,23 @@ static slk_tokenizer *create_bpe(void)
 static slk_tokenizer *create_spm(bool prefixed)
 {
     static char bytes[256][8];
-    static const char *const pieces[] = {"\xE2\x96\x81", "\xE2\x96\x81\xE2\x96\x81", "\xE2\x96\x81th", "th", "the", "a", "aa",
-                                         "aaaa", "t", "h", "e", "\xC3\xA9", "1", "12", "<", "<0", "0x"};
+    static const char *const pieces[] = {"\xE2\x96\x81",
+                                         "\xE2\x96\x81\xE2\x96\x81",
+                                         "\xE2\x96\x81th",
+                                         "th",
+                                         "the",
+                                         "a",
+                                         "aa",
+                                         "aaaa",
+                                         "t",
+                                         "h",
+                                         "e",
+                                         "\xC3\xA9",
+                                         "1",
+                                         "12",
+                                         "<",
+                                         "<0",
+                                         "0x"};
     builder b = {.n = 0};
     add(&b, "<unk>", SLK_TOKEN_UNKNOWN, 0);
     add(&b, "<s>", SLK_TOKEN_CONTROL, 0);
@@ -82,7 +97,8 @@ static slk_tokenizer *create_spm(bool prefixed)
         snprintf(bytes[byte], sizeof bytes[byte], "<0x%02X>", byte);
         add(&b, bytes[byte], SLK_TOKEN_BYTE, 0);
     }
-    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) add(&b, pieces[i], SLK_TOKEN_NORMAL, -(float)((i * 7) % 5));
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++)
+        add(&b, pieces[i], SLK_TOKEN_NORMAL, -(float)((i * 7) % 5));
     /* With a space before texts, one would come after each user-defined token, too, and stay. */
     if (!prefixed) add(&b, "\n\n\n", SLK_TOKEN_USER, 0);
     return create(&b, (slk_vocab){.kind = SLK_VOCAB_SPM, .bos = 1, .add_space_prefix = prefixed});

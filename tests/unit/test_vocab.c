@@ -1,5 +1,5 @@
-/* Tokenizers of GGUF files: ids and pieces equal llama.cpp's for nine model families, any text comes back as it was, and broken
- * metadata is an error that names the key. */
+/* Tokenizers of GGUF files: ids and pieces equal llama.cpp's for nine model families, any text comes back as it was,
+ * and broken metadata is an error that names the key. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,8 +15,9 @@
 #include "base/text.h"
 #include "model/vocab.h"
 
-static const char *const MODELS[] = {"llama-gqa", "llama-tied-rope3", "llama-linear-rope", "mistral-window", "qwen2",
-                                     "qwen3",     "gemma2",           "gemma3",            "gpt2"};
+static const char *const MODELS[] = {
+    "llama-gqa", "llama-tied-rope3", "llama-linear-rope", "mistral-window", "qwen2", "qwen3", "gemma2", "gemma3",
+    "gpt2"};
 #define N_MODELS (sizeof MODELS / sizeof *MODELS)
 
 static slk_tokenizer *load(const char *model)
@@ -42,7 +43,7 @@ static json_t *load_reference(const char *model)
     return reference;
 }
 
-/* --- against llama.cpp ------------------------------------------------------------------------------------------------ */
+/* --- against llama.cpp --- */
 
 static void check_case(const slk_tokenizer *tok, const char *model, const json_t *c)
 {
@@ -51,7 +52,8 @@ static void check_case(const slk_tokenizer *tok, const char *model, const json_t
                      (json_is_true(json_object_get(c, "parse_special")) ? SLK_ENCODE_SPECIAL : 0u);
     slk_ids ids = {0};
     assert_true(json_is_string(text) && json_is_array(expected));
-    assert_int_equal(slk_tokenizer_encode(tok, json_string_value(text), json_string_length(text), flags, &ids, NULL), SLK_OK);
+    assert_int_equal(slk_tokenizer_encode(tok, json_string_value(text), json_string_length(text), flags, &ids, NULL),
+                     SLK_OK);
     bool equal = ids.n == json_array_size(expected);
     for (size_t i = 0; i < ids.n && equal; i++) equal = ids.ids[i] == json_integer_value(json_array_get(expected, i));
     if (!equal) fail_msg("%s: '%s' (flags %u): other ids", model, json_string_value(text), flags);
@@ -132,14 +134,14 @@ static void test_ends_and_bos(void **state)
     slk_tokenizer_free(qwen);
 }
 
-/* --- any text --------------------------------------------------------------------------------------------------------- */
+/* --- any text --- */
 
 static uint32_t random_code(uint64_t r)
 {
-    static const uint32_t ranges[][2] = {{0x20, 0x7E},      {0x61, 0x7A},      {0x20, 0x20},        {0x00, 0x1F},
-                                         {0x7F, 0x7FF},     {0x300, 0x36F},    {0x800, 0xD7FF},     {0xE000, 0xFFFF},
+    static const uint32_t ranges[][2] = {{0x20, 0x7E},       {0x61, 0x7A},       {0x20, 0x20},        {0x00, 0x1F},
+                                         {0x7F, 0x7FF},      {0x300, 0x36F},     {0x800, 0xD7FF},     {0xE000, 0xFFFF},
                                          {0x10000, 0x1FFFF}, {0x20000, 0x3FFFF}, {0x40000, 0x10FFFF}, {0x30, 0x39},
-                                         {0x2000, 0x200D},  {0x0A, 0x0D}};
+                                         {0x2000, 0x200D},   {0x0A, 0x0D}};
     const uint32_t *range = ranges[r % (sizeof ranges / sizeof *ranges)];
     uint32_t code = range[0] + (uint32_t)((r >> 8) % (range[1] - range[0] + 1));
     return code == 0x2581 ? 0x2582 : code; /* SentencePiece reads U+2581 as a space */
@@ -200,7 +202,7 @@ static void test_long_texts_are_fast(void **state)
     if (seconds > 30) fail_msg("63 texts of 100 kB took %.1f s", seconds);
 }
 
-/* --- files made by hand ----------------------------------------------------------------------------------------------- */
+/* --- files made by hand --- */
 
 typedef struct draft {
     slk_buf body;
@@ -361,13 +363,15 @@ static void test_missing_and_mistyped_keys(void **state)
     expect_error(&d, SLK_E_FORMAT, "f.gguf: key tokenizer.ggml.bos_token_id has another type, expected a token id");
     d = bpe_draft("a,b", "");
     key_str(&d, "pre", "tekken");
-    expect_error(&d, SLK_E_UNSUPPORTED,
-                 "f.gguf: key tokenizer.ggml.pre: pre-tokeniser 'tekken' is not one that slick knows (smollm, gpt-2, llama-bpe, "
-                 "qwen2, default)");
+    expect_error(
+        &d, SLK_E_UNSUPPORTED,
+        "f.gguf: key tokenizer.ggml.pre: pre-tokeniser 'tekken' is not one that slick knows (smollm, gpt-2, llama-bpe, "
+        "qwen2, default)");
     d = spm_draft(0, 5);
     expect_error(&d, SLK_E_NOT_FOUND, "f.gguf: key tokenizer.ggml.scores is missing, expected an array of numbers");
     d = spm_draft(5, 0);
-    expect_error(&d, SLK_E_NOT_FOUND, "f.gguf: key tokenizer.ggml.token_type is missing, expected an array of integers");
+    expect_error(&d, SLK_E_NOT_FOUND,
+                 "f.gguf: key tokenizer.ggml.token_type is missing, expected an array of integers");
 }
 
 static void test_values_that_do_not_fit(void **state)
@@ -378,11 +382,14 @@ static void test_values_that_do_not_fit(void **state)
     expect_error(&d, SLK_E_FORMAT, "f.gguf: key tokenizer.ggml.eos_token_id is 2, outside the vocabulary of 2 tokens");
     d = bpe_draft("a,b", "");
     key_u32(&d, "bos_token_id", UINT32_MAX);
-    expect_error(&d, SLK_E_FORMAT, "f.gguf: key tokenizer.ggml.bos_token_id is 4294967295, outside the vocabulary of 2 tokens");
+    expect_error(&d, SLK_E_FORMAT,
+                 "f.gguf: key tokenizer.ggml.bos_token_id is 4294967295, outside the vocabulary of 2 tokens");
     d = spm_draft(4, 5);
-    expect_error(&d, SLK_E_FORMAT, "f.gguf: key tokenizer.ggml.scores has 4 items, expected 5 as tokenizer.ggml.tokens has");
+    expect_error(&d, SLK_E_FORMAT,
+                 "f.gguf: key tokenizer.ggml.scores has 4 items, expected 5 as tokenizer.ggml.tokens has");
     d = spm_draft(5, 6);
-    expect_error(&d, SLK_E_FORMAT, "f.gguf: key tokenizer.ggml.token_type has 6 items, expected 5 as tokenizer.ggml.tokens has");
+    expect_error(&d, SLK_E_FORMAT,
+                 "f.gguf: key tokenizer.ggml.token_type has 6 items, expected 5 as tokenizer.ggml.tokens has");
     d = bpe_draft("a,b", "a c");
     expect_error(&d, SLK_E_FORMAT, "f.gguf: merge 0 'a c': 'c' is not a token of the vocabulary");
     d = bpe_draft("a,b", "");
