@@ -112,11 +112,11 @@ static bool create_orders(const slk_exemplars *ex, relation *r)
 
 /* --- is the pool large enough? ---------------------------------------------------------------------------------------------- */
 
-/* Would f tell the answer of asked, or contradict it? */
+/* Would f tell the answer of asked, or contradict it? (asked itself has its own question.) */
 static bool is_left_out(const slk_fact *f, const slk_fact *asked)
 {
     if (!asked) return false;
-    return f->id == asked->id || !strcmp(f->question, asked->question) ||
+    return !strcmp(f->question, asked->question) ||
            (f->subject && asked->subject && !strcmp(f->subject, asked->subject));
 }
 
