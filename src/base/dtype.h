@@ -32,6 +32,7 @@ typedef struct slk_dtype_info {
 /* NULL when slick does not know the type. */
 const slk_dtype_info *slk_dtype_find(uint32_t type);
 
+/* Exact: bf16 is the upper half of an f32. */
 static inline float slk_bf16_to_f32(uint16_t v)
 {
     uint32_t bits = (uint32_t)v << 16;

@@ -37,6 +37,7 @@ typedef struct slk_label {
     size_t n_answers;
 } slk_label;
 
+/* Free what the label owns; the struct itself is the caller's. NULL is fine. */
 void slk_label_release(slk_label *label);
 /* Category from the first n_ex prompts and first n_samples draws of each (both at most the label's own). */
 slk_category slk_label_category(const slk_label *label, unsigned n_ex, unsigned n_samples);

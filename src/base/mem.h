@@ -25,6 +25,7 @@ typedef struct slk_buf {
     bool failed;
 } slk_buf;
 
+/* init: empty, owns nothing yet (as {0} is). release: frees the content. Additions copy. */
 void slk_buf_init(slk_buf *b);
 void slk_buf_release(slk_buf *b);
 void slk_buf_clear(slk_buf *b); /* len = 0, memory kept */

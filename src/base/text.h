@@ -23,7 +23,7 @@ char *slk_utf8_repair(const char *text, size_t n_bytes, size_t *n_out);
 
 typedef enum slk_normal_form { SLK_NFC, SLK_NFKC, SLK_NFKC_CASEFOLD } slk_normal_form;
 /* Normalise valid UTF-8. SLK_NFKC_CASEFOLD = full case folding of the NFKC form, and NFKC again. free() the result.
- * Errors: SLK_E_FORMAT (invalid UTF-8, with the byte's offset), SLK_E_MEMORY. */
+ * Errors: SLK_E_FORMAT (invalid UTF-8, with the byte's offset), SLK_E_MEMORY. U+0000 becomes U+FFFD. */
 slk_status slk_text_normalize(char **out, slk_normal_form form, const char *text, size_t n_bytes, slk_err *err);
 
 bool slk_char_is_punctuation(uint32_t code); /* category P* */
