@@ -39,6 +39,7 @@ slk_status slk_exemplars_create(slk_exemplars **out, const slk_fact *const *pool
                                 uint64_t seed, slk_err *err);
 void slk_exemplars_free(slk_exemplars *ex);
 
+/* As given to create(). */
 unsigned slk_exemplars_n_ex(const slk_exemplars *ex);
 unsigned slk_exemplars_n_shots(const slk_exemplars *ex);
 
