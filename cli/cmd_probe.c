@@ -318,10 +318,12 @@ static slk_status run(slk_cli *cli, slk_err *err)
     }
     if (s == SLK_OK) s = store_prompts(&p, err);
     if (s == SLK_OK) {
-        double gflops = slk_compute_bench_gemm(p.model->compute, NULL);
+        slk_bench_gemm peak = {.n_rows = 1024, .n_out = 2048, .n_in = 1024, .packed = true};
+        s = slk_compute_bench_shape(p.model->compute, &peak, 0.3, err);
+        double gflops = peak.gflops;
         announce(&p, gflops);
         p.committed_ms = slk_clock_ms();
-        s = slk_probe_run(p.model, p.open, p.n_open, p.exemplars, &p.options, take_label, &p, slk_cli_progress(cli), &stats, err);
+        if (s == SLK_OK) s = slk_probe_run(p.model, p.open, p.n_open, p.exemplars, &p.options, take_label, &p, slk_cli_progress(cli), &stats, err);
         slk_status kept = commit(&p, s == SLK_OK ? err : NULL);
         if (s == SLK_OK) s = kept;
         if (s == SLK_OK) s = summarise(&p, &stats, gflops, err);
