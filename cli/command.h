@@ -43,7 +43,7 @@
 #include "options.h"
 
 #define SLK_COMMANDS(X)                                                                                                \
-    X(inspect) X(tokenize) X(logits) X(generate) X(score)
+    X(inspect) X(tokenize) X(logits) X(generate) X(score) X(probe)
 
 typedef enum slk_group { SLK_GROUP_MODEL, SLK_GROUP_KNOW, SLK_GROUP_MEASURE, SLK_N_GROUPS } slk_group;
 
