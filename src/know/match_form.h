@@ -6,12 +6,14 @@
  *     normal(t u) = normal(stable) normal(open u)                         (normal: step 2 of match.h)
  *
  * so what is said about normal(stable) is said about every answer that begins with t. A boundary lies
- *   - before a character that cannot join what stands left of it: neither a mark nor a Hangul vowel or final consonant,
- * also in its compatibility forms (every character that reorders, or is the second of a canonical composition, is one
- * of these);
- *   - behind a character that nothing joins from the right: ASCII but for letters and < = >, all of category P, white
- * space. The open part is therefore mostly the last letter, with the marks after it. Of it `lead` is known: what its
- * first character decomposes to, as far as no later mark can come in between. Marks can turn "e" into e-acute, but its
+ *
+ *   before a character that cannot join what stands left of it: neither a mark nor a Hangul vowel or final consonant,
+ *   also in its compatibility forms (whatever reorders, or is the second of a canonical composition, is one of these);
+ *
+ *   behind a character that nothing joins from the right: ASCII but for letters and < = >, category P, white space.
+ *
+ * The open part is therefore mostly the last letter, with the marks after it. Of it `lead` is known: what its first
+ * character decomposes to, as far as no later mark can come in between. Marks can turn "e" into e-acute, but its
  * decomposition still begins with "e". That is why unfinished texts are compared with golds in decomposed form: each
  * character of the *form* is replaced by its own canonical decomposition, without reordering, so that equal forms give
  * equal decomposed forms and a prefix stays a prefix.
