@@ -1,4 +1,5 @@
-/* Element and block types of tensors. The values are GGML's, so that a GGUF type is a cast after slk_dtype_is_known(). */
+/* Element and block types of tensors. The values are GGML's, so that a GGUF type is a cast once
+ * slk_dtype_find() knows it. */
 #ifndef SLK_BASE_DTYPE_H
 #define SLK_BASE_DTYPE_H
 

@@ -10,10 +10,10 @@
 
 /* Length of the valid UTF-8 prefix of text; == n_bytes when all of it is valid (no surrogates, no overlong forms). */
 size_t slk_utf8_valid(const char *text, size_t n_bytes);
-/* Decode one character at text; returns bytes used (1..4), or 0 when the bytes there are not a character (or n_bytes = 0).
- * *code is the scalar value. */
+/* Decode one character at text; returns bytes used (1..4), or 0 when the bytes there are not a character (or n_bytes =
+ * 0). *code is the scalar value. */
 int slk_utf8_decode(uint32_t *code, const char *text, size_t n_bytes);
-/* Encode code into out; returns 1..4. */
+/* Encode code into out; returns 1..4. What is no scalar value (a surrogate, above 0x10FFFF) becomes U+FFFD. */
 int slk_utf8_encode(char out[4], uint32_t code);
 /* Does text end in the beginning of a character that further bytes could complete? Gives that tail's length (0..3). */
 size_t slk_utf8_open_tail(const char *text, size_t n_bytes);

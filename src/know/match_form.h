@@ -37,6 +37,7 @@ typedef struct slk_form_str {
     char local[SLK_FORM_LOCAL];
 } slk_form_str;
 
+/* Free what does not fit `local`; the struct is the caller's. */
 void slk_form_str_release(slk_form_str *s);
 
 /* The words of a normalised text joined by one space. The last word is unfinished while no white space followed it:
