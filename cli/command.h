@@ -44,7 +44,7 @@
 
 #define SLK_COMMANDS(X)                                                                                                \
     X(inspect) X(tokenize)                                                                                             \
-    /*X(import) X(facts) X(labels) X(relabel) X(merge)*/
+    X(import) X(facts) /*X(labels) X(relabel) */ X(merge)
 
 typedef enum slk_group { SLK_GROUP_MODEL, SLK_GROUP_KNOW, SLK_GROUP_MEASURE, SLK_N_GROUPS } slk_group;
 
