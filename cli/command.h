@@ -43,8 +43,14 @@
 #include "options.h"
 
 #define SLK_COMMANDS(X)                                                                                                \
-    X(inspect) X(tokenize)                                                                                             \
-    X(import) X(facts) /*X(labels) X(relabel) */ X(merge)
+    X(inspect)                                                                                                         \
+    X(tokenize)                                                                                                        \
+    X(logits)                                                                                                          \
+    X(generate)                                                                                                        \
+    X(score)                                                                                                           \
+    X(import)                                                                                                          \
+    X(facts)                                                                                                           \
+    X(merge)
 
 typedef enum slk_group { SLK_GROUP_MODEL, SLK_GROUP_KNOW, SLK_GROUP_MEASURE, SLK_N_GROUPS } slk_group;
 

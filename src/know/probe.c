@@ -45,6 +45,8 @@ typedef struct prober {
     int32_t n_slots, n_soft_slots;
     int n_in_flight;
     job **jobs; /* [MAX_IN_FLIGHT], NULL: free */
+    const slk_fact **sets;   /* [n_ex][n_shots] exemplars of sets_of */
+    const slk_fact *sets_of;
     slk_buf prompt, text;
     slk_ids ids;
     slk_status (*on_label)(void *user, const slk_label *label, slk_err *err);
@@ -96,10 +98,19 @@ slk_status slk_gold_tokens(slk_ids *out, const slk_tokenizer *tokenizer, const c
 /* The text and the tokens of one prompt, into p->prompt and p->ids. */
 static slk_status make_prompt(prober *p, const slk_fact *fact, int e, slk_err *err)
 {
+    slk_status s = SLK_OK;
+    if (p->sets_of != fact) {
+        p->sets_of = NULL;
+        s = slk_exemplars_for(p->exemplars, fact, p->sets, err);
+        if (s != SLK_OK) return s;
+        p->sets_of = fact;
+    }
     p->ids.n = 0;
     slk_buf_clear(&p->prompt);
-    slk_status s = slk_exemplars_render(p->exemplars, p->options->template, fact, (unsigned)e, &p->prompt, err);
-    if (s == SLK_OK) s = slk_tokenizer_encode(p->model->tokenizer, p->prompt.data, p->prompt.len, SLK_ENCODE_BOS, &p->ids, err);
+    size_t n_shots = p->options->n_shots;
+    slk_prompt_render(p->options->template, &p->prompt, p->sets + (size_t)e * n_shots, n_shots, fact->question);
+    if (p->prompt.failed) return out_of_memory(err);
+    s = slk_tokenizer_encode(p->model->tokenizer, p->prompt.data, p->prompt.len, SLK_ENCODE_BOS, &p->ids, err);
     if (s == SLK_OK && p->ids.n + (size_t)p->options->draws.n_max_tokens > (size_t)p->model->config.n_context) {
         s = slk_fail(err, SLK_E_ARG, "%s: the prompt of '%.80s' has %zu tokens, the model's context %d", p->model->config.name, fact->question, p->ids.n,
                      p->model->config.n_context);
@@ -401,6 +412,7 @@ static void close_prober(prober *p)
     for (int i = 0; p->jobs && i < MAX_IN_FLIGHT; i++) free_job(p->jobs[i], p->n_ex);
     free(p->jobs);
     free(p->ids.ids);
+    free(p->sets);
     slk_buf_release(&p->prompt);
     slk_buf_release(&p->text);
 }
@@ -420,7 +432,7 @@ slk_status slk_probe_run(const slk_model *model, const slk_fact *const *facts, s
     if (stats) *stats = (slk_probe_stats){0};
     if (n_facts == 0) return SLK_OK;
     double since = slk_clock_ms();
-    prober p = {.model = model, .exemplars = exemplars, .options = options, .n_ex = (int)slk_exemplars_n_ex(exemplars), .on_label = on_label,
+    prober p = {.model = model, .exemplars = exemplars, .options = options, .n_ex = (int)options->n_ex, .on_label = on_label,
                 .user = user, .progress = progress, .n_total = n_facts};
     slk_buf_init(&p.prompt);
     slk_buf_init(&p.text);
@@ -430,6 +442,8 @@ slk_status slk_probe_run(const slk_model *model, const slk_fact *const *facts, s
         memcpy(sorted, facts, n_facts * sizeof *sorted);
         s = group(&p, sorted, n_facts, err);
     }
+    p.sets = slk_alloc((size_t)options->n_ex * options->n_shots, sizeof *p.sets);
+    if (s == SLK_OK && !p.sets) s = out_of_memory(err);
     if (s == SLK_OK) s = slk_forward_create(&p.forward, model, err);
     if (s == SLK_OK) s = options->naive ? slk_naive_create(&p.naive, model, p.forward, &options->draws, err) : open_fast(&p, err);
     if (s == SLK_OK) s = options->naive ? run_naive(&p, err) : run_fast(&p, err);

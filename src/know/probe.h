@@ -15,6 +15,7 @@
 struct slk_model;
 
 typedef struct slk_probe_options {
+    unsigned n_ex, n_shots;   /* prompts a fact, exemplars a prompt: those of the slk_exemplars */
     slk_draws draws;          /* seed, samples, temperature, top k, token limit, which wrong answers are decoded */
     slk_match_rule match;
     const slk_template *template; /* prompt format */
@@ -28,7 +29,7 @@ typedef struct slk_probe_stats {
     double matmul_ms, attention_ms, rowwise_ms, logits_ms, top_ms;
 } slk_probe_stats;
 
-/* Label facts [n_facts], each under exemplars' n_ex prompts. on_label is called once a fact, in the order in which they are finished, from
+/* Label facts [n_facts], each under n_ex prompts. on_label is called once a fact, in the order in which they are finished, from
  * the calling thread; the label is the probe's and valid during the call. Progress counts facts; when it asks for a stop the probe
  * returns SLK_E_INTERRUPTED.
  * Errors: SLK_E_ARG (a prompt longer than the model's context: names the fact), what on_label returns, slk_forward_run's. */
