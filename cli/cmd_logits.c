@@ -128,7 +128,8 @@ static slk_status print_top_table(const slk_model *model, const slk_ids *ids, si
             slk_buf_clear(&quoted);
             slk_cli_add_piece(&piece, model->tokenizer, tops[r].ids[i]);
             slk_cli_add_quoted(&quoted, piece.data ? piece.data : "", piece.len);
-            slk_table_cell(&table, "%s%zu (%d)", i ? "" : "", first + r, ids->ids[first + r]);
+            /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): read_tokens() gives at least one id */
+            slk_table_cell(&table, "%zu (%d)", first + r, ids->ids[first + r]);
             slk_table_cell(&table, "%d", tops[r].ids[i]);
             slk_table_cell(&table, "%s", quoted.data ? quoted.data : "");
             slk_table_cell(&table, "%.4f", logprob(&tops[r], i));

@@ -109,7 +109,7 @@ main() {
         return 1
     fi
 
-    say "installing ${#missing[@]} Debian packages (apt-get):"
+    say "installing the Debian packages that are missing (apt-get):"
     printf '  %s\n' "${reasons[@]}" >&2
     local log
     log=$(mktemp)

@@ -6,8 +6,7 @@
 #include <stdio.h>
 #include "base/text.h"
 
-/* --- finding --------------------------------------------------------------------------------------------------------
- */
+/* --- finding ---------------------------------------------------------------------------------------------------- */
 
 const slk_gguf_kv *slk_gguf_find_kv(const slk_gguf *file, const char *key)
 {
@@ -54,8 +53,7 @@ size_t slk_gguf_n_keys(const slk_gguf *file)
     return file->n_kvs;
 }
 
-/* --- numbers --------------------------------------------------------------------------------------------------------
- */
+/* --- numbers ---------------------------------------------------------------------------------------------------- */
 
 /* A number of any stored type; whole numbers that are not negative are always UNSIGNED, so that ranges are tested once.
  */
@@ -163,8 +161,7 @@ bool slk_gguf_get_bool(const slk_gguf *file, const char *key, bool *out)
     return true;
 }
 
-/* --- strings and arrays ---------------------------------------------------------------------------------------------
- */
+/* --- strings and arrays ----------------------------------------------------------------------------------------- */
 
 static slk_gguf_str load_string(const uint8_t *p)
 {
@@ -219,8 +216,7 @@ bool slk_gguf_array_i64(const slk_gguf *file, const char *key, size_t index, int
     return to_i64(number_of_item(file, key, index), out);
 }
 
-/* --- printable values -----------------------------------------------------------------------------------------------
- */
+/* --- printable values ------------------------------------------------------------------------------------------- */
 
 static const char *type_name(slk_gguf_type type)
 {

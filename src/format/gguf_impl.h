@@ -47,11 +47,13 @@ size_t slk_gguf_type_bytes(uint32_t type);
 /* NULL: none. */
 const slk_gguf_kv *slk_gguf_find_kv(const slk_gguf *file, const char *key);
 
+/* Little-endian numbers at any address: 4 bytes. */
 static inline uint32_t slk_gguf_load_u32(const uint8_t *p)
 {
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
+/* 8 bytes. */
 static inline uint64_t slk_gguf_load_u64(const uint8_t *p)
 {
     return (uint64_t)slk_gguf_load_u32(p) | (uint64_t)slk_gguf_load_u32(p + 4) << 32;

@@ -24,8 +24,7 @@ static size_t n_left(const cursor *c)
     return c->n_bytes - c->pos;
 }
 
-/* --- primitives -----------------------------------------------------------------------------------------------------
- */
+/* --- primitives ------------------------------------------------------------------------------------------------- */
 
 size_t slk_gguf_type_bytes(uint32_t type)
 {
@@ -116,8 +115,7 @@ static slk_status check_bools(const uint8_t *values, uint64_t n, slk_err *err)
     return SLK_OK;
 }
 
-/* --- values ---------------------------------------------------------------------------------------------------------
- */
+/* --- values ----------------------------------------------------------------------------------------------------- */
 
 /* An array's header and items. kv != NULL: remember them there (the outermost array). */
 static slk_status take_array(slk_gguf *file, cursor *c, int depth, slk_gguf_kv *kv, slk_err *err);
@@ -258,8 +256,7 @@ static slk_status read_alignment(slk_gguf *file, slk_err *err)
     return SLK_OK;
 }
 
-/* --- tensors --------------------------------------------------------------------------------------------------------
- */
+/* --- tensors ---------------------------------------------------------------------------------------------------- */
 
 /* Dimensions and type -> n_bytes, without overflow. */
 static slk_status size_tensor(slk_gguf_tensor *t, uint32_t type, slk_err *err)
@@ -375,8 +372,7 @@ static slk_status index_tensors(slk_gguf *file, slk_err *err)
     return SLK_OK;
 }
 
-/* --- open and close -------------------------------------------------------------------------------------------------
- */
+/* --- open and close --------------------------------------------------------------------------------------------- */
 
 static slk_status read_version(cursor *c, slk_err *err)
 {

@@ -49,8 +49,7 @@ void slk_gguf_writer_free(slk_gguf_writer *w)
     free(w);
 }
 
-/* --- encoding -------------------------------------------------------------------------------------------------------
- */
+/* --- encoding --------------------------------------------------------------------------------------------------- */
 
 static void add_u32(slk_buf *b, uint32_t v)
 {
@@ -77,8 +76,7 @@ static uint32_t bits_of_f32(float v)
     return bits;
 }
 
-/* --- keys -----------------------------------------------------------------------------------------------------------
- */
+/* --- keys ------------------------------------------------------------------------------------------------------- */
 
 static bool has_key(const slk_gguf_writer *w, const char *key)
 {
@@ -200,8 +198,7 @@ slk_status slk_gguf_put_all(slk_gguf_writer *w, const slk_gguf *file, slk_err *e
     return SLK_OK;
 }
 
-/* --- tensors --------------------------------------------------------------------------------------------------------
- */
+/* --- tensors ---------------------------------------------------------------------------------------------------- */
 
 static slk_status check_shape(const char *name, const slk_dtype_info *info, uint32_t n_dims, const uint64_t *ne,
                               size_t *n_bytes, slk_err *err)
@@ -248,8 +245,7 @@ slk_status slk_gguf_put_tensor(slk_gguf_writer *w, const char *name, slk_dtype d
     return SLK_OK;
 }
 
-/* --- writing --------------------------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------------------------- */
 
 static uint64_t padding_behind(const slk_gguf_writer *w, uint64_t pos)
 {

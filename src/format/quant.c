@@ -7,8 +7,7 @@
 
 #include <math.h>
 
-/* --- half precision -------------------------------------------------------------------------------------------------
- */
+/* --- half precision --------------------------------------------------------------------------------------------- */
 
 static inline float float_of(uint32_t bits)
 {
@@ -72,8 +71,7 @@ static inline float load_half(const uint8_t *p)
     return half_to_float(load_u16(p));
 }
 
-/* --- blocks of 32 ---------------------------------------------------------------------------------------------------
- */
+/* --- blocks of 32 ----------------------------------------------------------------------------------------------- */
 
 /* d | 16 bytes: low nibbles are values 0..15, high nibbles 16..31.   value = (q - 8) * d */
 static void rows_q4_0(const uint8_t *src, size_t n_blocks, float *dst)
@@ -146,8 +144,7 @@ static void rows_q8_0(const uint8_t *src, size_t n_blocks, float *dst)
     }
 }
 
-/* --- blocks of 256 --------------------------------------------------------------------------------------------------
- */
+/* --- blocks of 256 ---------------------------------------------------------------------------------------------- */
 
 /* 16 bytes: scale (low nibble) and minimum (high) of 16 values each | 64 bytes of 2-bit codes | d | dmin
  * Within each half of 128 values, 32 bytes hold four runs of 32 values, in bits 0-1, 2-3, 4-5, 6-7.
@@ -253,8 +250,7 @@ static void rows_q6_k(const uint8_t *src, size_t n_blocks, float *dst)
     }
 }
 
-/* --- plain types ----------------------------------------------------------------------------------------------------
- */
+/* --- plain types ------------------------------------------------------------------------------------------------ */
 
 static void rows_f32(const uint8_t *src, size_t n_values, float *dst)
 {
@@ -271,8 +267,7 @@ static void rows_bf16(const uint8_t *src, size_t n_values, float *dst)
     for (size_t i = 0; i < n_values; i++) dst[i] = slk_bf16_to_f32(load_u16(src + 2 * i));
 }
 
-/* --- entry points ---------------------------------------------------------------------------------------------------
- */
+/* --- entry points ----------------------------------------------------------------------------------------------- */
 
 typedef void rows_fn(const uint8_t *src, size_t n_blocks, float *dst);
 
@@ -345,6 +340,7 @@ slk_status slk_dequantize_bf16(slk_dtype dtype, const void *src, size_t n_values
         size_t n = n_values - begin < N_CHUNK ? n_values - begin : N_CHUNK;
         rows(p, n / info->n_block, chunk);
         p += n / info->n_block * info->block_bytes;
+        /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): rows() has filled n values */
         for (size_t i = 0; i < n; i++) dst[begin + i] = slk_f32_to_bf16(chunk[i]);
     }
     return SLK_OK;

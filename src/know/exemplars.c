@@ -12,10 +12,10 @@
 /* The pool facts of one relation, sorted by id, each once. */
 typedef struct relation {
     const char *name;
-    uint32_t step; /* slk_rng_u64's step: the relation's hash, folded */
+    uint32_t step;          /* slk_rng_u64's step: the relation's hash, folded */
     const slk_fact **facts; /* [n], within slk_exemplars.facts */
     size_t n;
-    uint32_t *order; /* [n_prompts][n] indices into facts, sorted for attempt 0 */
+    uint32_t *order; /* [n_ex][n] indices into facts, sorted for attempt 0 */
     bool roomy;      /* enough sets whatever fact is asked */
 } relation;
 
@@ -23,11 +23,11 @@ struct slk_exemplars {
     const slk_fact **facts; /* sorted by (relation, id) */
     relation *relations;    /* [n_relations] sorted by name */
     size_t n_relations;
-    unsigned n_prompts, n_shots;
+    unsigned n_ex, n_shots;
     uint64_t seed;
 };
 
-/* --- the pool by relation ---------------------------------------------------------------------------------------------- */
+/* --- the pool by relation ----------------------------------------------------------------------------------------- */
 
 static int compare_facts(const void *a, const void *b)
 {
@@ -74,7 +74,7 @@ static bool group_pool(slk_exemplars *ex, const slk_facts *pool)
     return true;
 }
 
-/* --- orders -------------------------------------------------------------------------------------------------------------- */
+/* --- orders ------------------------------------------------------------------------------------------------------- */
 
 typedef struct keyed {
     uint64_t key;
@@ -103,20 +103,20 @@ static void sort_pool(const slk_exemplars *ex, const relation *r, unsigned promp
 static bool create_orders(const slk_exemplars *ex, relation *r)
 {
     keyed *scratch = slk_alloc(r->n, sizeof *scratch);
-    r->order = r->n <= SIZE_MAX / ex->n_prompts ? slk_alloc(r->n * ex->n_prompts, sizeof *r->order) : NULL;
+    r->order = r->n <= SIZE_MAX / ex->n_ex ? slk_alloc(r->n * ex->n_ex, sizeof *r->order) : NULL;
     bool ok = scratch && r->order;
-    for (unsigned e = 0; ok && e < ex->n_prompts; e++) sort_pool(ex, r, e, 0, scratch, r->order + e * r->n);
+    for (unsigned e = 0; ok && e < ex->n_ex; e++) sort_pool(ex, r, e, 0, scratch, r->order + e * r->n);
     free(scratch);
     return ok;
 }
 
-/* --- is the pool large enough? ---------------------------------------------------------------------------------------------- */
+/* --- is the pool large enough? ------------------------------------------------------------------------------------ */
 
-/* Would f tell the answer of asked, or contradict it? */
+/* Would f tell the answer of asked, or contradict it? (asked itself has its own question.) */
 static bool is_left_out(const slk_fact *f, const slk_fact *asked)
 {
     if (!asked) return false;
-    return f->id == asked->id || !strcmp(f->question, asked->question) ||
+    return !strcmp(f->question, asked->question) ||
            (f->subject && asked->subject && !strcmp(f->subject, asked->subject));
 }
 
@@ -131,11 +131,11 @@ static bool has_sets(size_t n, unsigned k, unsigned n_need)
     return sets >= n_need;
 }
 
-/* Facts that must be left for n_prompts different sets. */
+/* Facts that must be left for n_ex different sets. */
 static size_t count_needed(const slk_exemplars *ex)
 {
     size_t n = ex->n_shots;
-    while (!has_sets(n, ex->n_shots, ex->n_prompts)) n++;
+    while (!has_sets(n, ex->n_shots, ex->n_ex)) n++;
     return n;
 }
 
@@ -217,10 +217,11 @@ static slk_status report_shortages(const slk_exemplars *ex, shortages *list, siz
         const char *name = *list->items[i].relation ? list->items[i].relation : "(no relation)";
         slk_buf_addf(&b, "%s%s has %zu", i > 0 ? ", " : "", name, list->items[i].n_left);
     }
-    slk_status status = slk_fail(err, SLK_E_SHAPE,
-                                 "exemplar pool too small: %u different sets of %u need %zu facts of a relation beside the "
-                                 "asked one and its subject: %s",
-                                 ex->n_prompts, ex->n_shots, n_needed, b.failed ? "(out of memory)" : b.data);
+    slk_status status =
+        slk_fail(err, SLK_E_SHAPE,
+                 "exemplar pool too small: %u different sets of %u need %zu facts of a relation beside the "
+                 "asked one and its subject: %s",
+                 ex->n_ex, ex->n_shots, n_needed, b.failed ? "(out of memory)" : b.data);
     slk_buf_release(&b);
     return status;
 }
@@ -260,31 +261,33 @@ static slk_status check_pool(slk_exemplars *ex, const slk_facts *asked, slk_err 
     return status;
 }
 
-/* --- creation ---------------------------------------------------------------------------------------------------------- */
+/* --- creation ----------------------------------------------------------------------------------------------------- */
 
-static slk_status fill(slk_exemplars *ex, const slk_facts *pool, const slk_facts *asked, slk_err *err)
+static slk_status create_all_orders(slk_exemplars *ex, slk_err *err)
 {
-    if (!group_pool(ex, pool)) return slk_fail(err, SLK_E_MEMORY, "exemplars: out of memory");
-    slk_status status = check_pool(ex, asked, err);
+    slk_status status = SLK_OK;
     for (size_t i = 0; status == SLK_OK && i < ex->n_relations; i++)
         if (!create_orders(ex, &ex->relations[i])) status = slk_fail(err, SLK_E_MEMORY, "exemplars: out of memory");
     return status;
 }
 
-slk_status slk_exemplars_create(slk_exemplars **out, const slk_facts *pool, const slk_facts *asked, unsigned n_prompts,
+slk_status slk_exemplars_create(slk_exemplars **out, const slk_facts *pool, const slk_facts *asked, unsigned n_ex,
                                 unsigned n_shots, uint64_t seed, slk_err *err)
 {
     *out = NULL;
-    if (n_prompts < 1 || n_prompts > SLK_MAX_PROMPTS)
-        return slk_fail(err, SLK_E_ARG, "%u prompts, expected 1 to %d", n_prompts, SLK_MAX_PROMPTS);
-    if (n_shots == 0 && n_prompts > 1)
-        return slk_fail(err, SLK_E_ARG, "%u prompts of 0 shots, expected 1: there is one set without exemplars", n_prompts);
+    if (n_ex < 1 || n_ex > SLK_MAX_EX)
+        return slk_fail(err, SLK_E_ARG, "%u prompts, expected 1 to %d", n_ex, SLK_MAX_EX);
+    if (n_shots == 0 && n_ex > 1)
+        return slk_fail(err, SLK_E_ARG, "%u prompts of 0 shots, expected 1: there is one set without exemplars", n_ex);
     slk_exemplars *ex = slk_alloc_zero(1, sizeof *ex);
     if (!ex) return slk_fail(err, SLK_E_MEMORY, "exemplars: out of memory");
-    ex->n_prompts = n_prompts;
+    ex->n_ex = n_ex;
     ex->n_shots = n_shots;
     ex->seed = seed;
-    slk_status status = fill(ex, pool, asked, err);
+    slk_status status = SLK_OK;
+    if (!group_pool(ex, pool)) status = slk_fail(err, SLK_E_MEMORY, "exemplars: out of memory");
+    if (status == SLK_OK) status = check_pool(ex, asked, err);
+    if (status == SLK_OK) status = create_all_orders(ex, err);
     if (status != SLK_OK) {
         slk_exemplars_free(ex);
         return status;
@@ -302,7 +305,7 @@ void slk_exemplars_free(slk_exemplars *ex)
     free(ex);
 }
 
-/* --- the sets of one fact ------------------------------------------------------------------------------------------------ */
+/* --- the sets of one fact ----------------------------------------------------------------------------------------- */
 
 static int compare_indices(const void *a, const void *b)
 {
@@ -310,9 +313,9 @@ static int compare_indices(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The first n_shots of order that may stand beside asked: to out in that order, to set sorted. The caller made sure that there
- * are so many. */
-static void take_first(const slk_exemplars *ex, const relation *r, const uint32_t *order, const slk_fact *asked,
+/* The first n_shots of order that may stand beside asked: to out in that order, to set sorted. false: there are not so
+ * many. */
+static bool take_first(const slk_exemplars *ex, const relation *r, const uint32_t *order, const slk_fact *asked,
                        const slk_fact **out, uint32_t *set)
 {
     unsigned n = 0;
@@ -323,8 +326,10 @@ static void take_first(const slk_exemplars *ex, const relation *r, const uint32_
         set[n++] = order[i];
     }
     qsort(set, n, sizeof *set, compare_indices);
+    return n == ex->n_shots;
 }
 
+/* Is set n_sets different from the ones before it? */
 static bool is_new_set(const uint32_t *sets, unsigned n_sets, unsigned n_shots)
 {
     const uint32_t *last = sets + (size_t)n_sets * n_shots;
@@ -333,42 +338,55 @@ static bool is_new_set(const uint32_t *sets, unsigned n_sets, unsigned n_shots)
     return true;
 }
 
-/* Redraw prompt e until its set is new. false: out of memory, or (practically never) out of attempts. */
+static slk_status too_few(const slk_exemplars *ex, const relation *r, const char *name, const slk_fact *asked,
+                          slk_err *err)
+{
+    return slk_fail(
+        err, SLK_E_SHAPE,
+        "relation %s: %zu facts in the exemplar pool beside the asked one and its subject, expected %zu for %u "
+        "different sets of %u",
+        name, count_left(r, asked), count_needed(ex), ex->n_ex, ex->n_shots);
+}
+
+/* Redraw prompt e until its set is new. *found stays false only if the attempts run out (SLK_MAX_EX makes that a matter
+ * of 1e-28). false: out of memory. */
 static bool redraw(const slk_exemplars *ex, const relation *r, unsigned e, const slk_fact *asked, const slk_fact **out,
-                   uint32_t *sets)
+                   uint32_t *sets, bool *found)
 {
     keyed *scratch = slk_alloc(r->n, sizeof *scratch);
     uint32_t *order = slk_alloc(r->n, sizeof *order);
-    bool found = false;
-    for (unsigned attempt = 1; scratch && order && !found && attempt < N_ATTEMPTS; attempt++) {
+    bool ok = scratch && order;
+    for (unsigned attempt = 1; ok && !*found && attempt < N_ATTEMPTS; attempt++) {
         sort_pool(ex, r, e, attempt, scratch, order);
-        take_first(ex, r, order, asked, out, sets + (size_t)e * ex->n_shots);
-        found = is_new_set(sets, e, ex->n_shots);
+        *found =
+            take_first(ex, r, order, asked, out, sets + (size_t)e * ex->n_shots) && is_new_set(sets, e, ex->n_shots);
     }
     free(scratch);
     free(order);
-    return found;
+    return ok;
 }
 
 static slk_status draw_sets(const slk_exemplars *ex, const char *name, const slk_fact *asked, const slk_fact **out,
                             slk_err *err)
 {
-    const relation *r = find_relation(ex, name);
     if (ex->n_shots == 0) return SLK_OK;
-    size_t n_left = count_left(r, asked);
-    if (!r || !has_sets(n_left, ex->n_shots, ex->n_prompts))
-        return slk_fail(err, SLK_E_SHAPE, "relation %s: %zu facts in the exemplar pool beside the asked one and its subject, "
-                        "expected %zu for %u different sets of %u", name, n_left, count_needed(ex), ex->n_prompts,
-                        ex->n_shots);
-    uint32_t *sets = slk_alloc(ex->n_prompts, ex->n_shots * sizeof *sets);
-    bool ok = sets != NULL;
-    for (unsigned e = 0; ok && e < ex->n_prompts; e++) {
+    const relation *r = find_relation(ex, name);
+    if (!r) return too_few(ex, r, name, asked, err);
+    uint32_t *sets = slk_alloc(ex->n_ex, ex->n_shots * sizeof *sets);
+    slk_status status = sets ? SLK_OK : slk_fail(err, SLK_E_MEMORY, "exemplars: out of memory");
+    for (unsigned e = 0; status == SLK_OK && e < ex->n_ex; e++) {
         const slk_fact **prompt = out + (size_t)e * ex->n_shots;
-        take_first(ex, r, r->order + e * r->n, asked, prompt, sets + (size_t)e * ex->n_shots);
-        if (!is_new_set(sets, e, ex->n_shots)) ok = redraw(ex, r, e, asked, prompt, sets);
+        bool found = take_first(ex, r, r->order + e * r->n, asked, prompt, sets + (size_t)e * ex->n_shots) &&
+                     is_new_set(sets, e, ex->n_shots);
+        /* Count before looking for a set that may not exist. */
+        bool exists = found || has_sets(count_left(r, asked), ex->n_shots, e + 1);
+        if (!found && exists && !redraw(ex, r, e, asked, prompt, sets, &found))
+            status = slk_fail(err, SLK_E_MEMORY, "exemplars: out of memory");
+        else if (!found)
+            status = too_few(ex, r, name, asked, err);
     }
     free(sets);
-    return ok ? SLK_OK : slk_fail(err, SLK_E_MEMORY, "exemplars: out of memory");
+    return status;
 }
 
 slk_status slk_exemplars_for(const slk_exemplars *ex, const slk_fact *asked, const slk_fact **out, slk_err *err)
@@ -376,13 +394,13 @@ slk_status slk_exemplars_for(const slk_exemplars *ex, const slk_fact *asked, con
     return draw_sets(ex, asked->relation, asked, out, err);
 }
 
-slk_status slk_exemplars_common(const slk_exemplars *ex, const char *relation_name, const slk_fact **out, slk_err *err)
+slk_status slk_exemplars_common(const slk_exemplars *ex, const char *name, const slk_fact **out, slk_err *err)
 {
-    return draw_sets(ex, relation_name, NULL, out, err);
+    return draw_sets(ex, name, NULL, out, err);
 }
 
-size_t slk_exemplars_pool_size(const slk_exemplars *ex, const char *relation_name)
+size_t slk_exemplars_pool_size(const slk_exemplars *ex, const char *name)
 {
-    const relation *r = find_relation(ex, relation_name);
+    const relation *r = find_relation(ex, name);
     return r ? r->n : 0;
 }

@@ -77,7 +77,8 @@ slk_status slk_gold_tokens(slk_ids *out, const slk_tokenizer *tokenizer, const c
     slk_buf_addf(&text, " %s\n", answer);
     slk_status s = text.failed ? out_of_memory(err) : slk_tokenizer_encode(tokenizer, text.data, text.len, SLK_ENCODE_BOS, &all, err);
     if (s == SLK_OK) {
-        bool follows = all.n > prompt_ids->n && !memcmp(all.ids, prompt_ids->ids, prompt_ids->n * sizeof *all.ids);
+        bool follows = all.n > prompt_ids->n &&
+                       (prompt_ids->n == 0 || !memcmp(all.ids, prompt_ids->ids, prompt_ids->n * sizeof *all.ids));
         size_t first = follows ? prompt_ids->n : 0;
         if (!follows) {
             all.n = 0;
@@ -199,7 +200,8 @@ static slk_status deliver(prober *p, job *j, slk_err *err)
         slk_verification *v = &j->parts[e];
         j->label.greedy[e] = v->greedy;
         j->label.p_gold[e] = v->p_gold;
-        memcpy(j->label.answers + j->label.n_answers, v->answers, v->n_answers * sizeof *v->answers);
+        if (v->n_answers)
+            memcpy(j->label.answers + j->label.n_answers, v->answers, v->n_answers * sizeof *v->answers);
         j->label.n_answers += v->n_answers;
         v->n_answers = 0;
     }

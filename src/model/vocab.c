@@ -46,7 +46,8 @@ static slk_status fail_memory(const loading *l, const char *key)
 static slk_status load_strings(const loading *l, const char *key, slk_bytes **out, size_t *n)
 {
     slk_gguf_type type;
-    if (!slk_gguf_get_array(l->file, key, &type, n) || type != SLK_GGUF_STRING) return fail_key(l, key, "an array of strings");
+    if (!slk_gguf_get_array(l->file, key, &type, n) || type != SLK_GGUF_STRING)
+        return fail_key(l, key, "an array of strings");
     *out = slk_alloc(*n, sizeof **out);
     if (*out == NULL) return fail_memory(l, key);
     for (size_t i = 0; i < *n; i++) {
@@ -69,8 +70,8 @@ static slk_status check_numbers(const loading *l, const char *key, size_t *n)
         return fail_key(l, key, "an array of numbers");
     }
     if (*n == l->vocab.n_tokens) return SLK_OK;
-    return slk_fail(l->err, SLK_E_FORMAT, "%s: key %s has %zu items, expected %zu as tokenizer.ggml.tokens has", l->path, key, *n,
-                    l->vocab.n_tokens);
+    return slk_fail(l->err, SLK_E_FORMAT, "%s: key %s has %zu items, expected %zu as tokenizer.ggml.tokens has",
+                    l->path, key, *n, l->vocab.n_tokens);
 }
 
 static slk_status load_scores(loading *l)
@@ -147,12 +148,14 @@ static slk_status load_bpe(loading *l)
     slk_gguf_str pre = {"default", 7};
     v->kind = SLK_VOCAB_BPE;
     v->bos = v->eos = v->unk = v->eot = -1;
-    if (!slk_gguf_get_str(l->file, KEY("pre"), &pre) && has_key(l, KEY("pre"))) return fail_key(l, KEY("pre"), "a string");
+    if (!slk_gguf_get_str(l->file, KEY("pre"), &pre) && has_key(l, KEY("pre")))
+        return fail_key(l, KEY("pre"), "a string");
     const slk_pretok_info *info = slk_pretok_find(pre.data, pre.len);
     if (info == NULL) {
-        return slk_fail(l->err, SLK_E_UNSUPPORTED,
-                        "%s: key %s: pre-tokeniser '%.*s' is not one that slick knows (smollm, gpt-2, llama-bpe, qwen2, default)",
-                        l->path, KEY("pre"), pre.len < 60 ? (int)pre.len : 60, pre.data);
+        return slk_fail(
+            l->err, SLK_E_UNSUPPORTED,
+            "%s: key %s: pre-tokeniser '%.*s' is not one that slick knows (smollm, gpt-2, llama-bpe, qwen2, default)",
+            l->path, KEY("pre"), pre.len < 60 ? (int)pre.len : 60, pre.data);
     }
     memcpy(l->pre, pre.data, pre.len); /* a known name is short */
     l->pre[pre.len] = '\0';
@@ -192,8 +195,9 @@ static slk_status load_all(loading *l)
     bool bpe = model.len == 4 && memcmp(model.data, "gpt2", 4) == 0;
     bool spm = model.len == 5 && memcmp(model.data, "llama", 5) == 0;
     if (!bpe && !spm) {
-        return slk_fail(l->err, SLK_E_UNSUPPORTED, "%s: key %s: vocabulary '%.*s' is not one that slick knows (gpt2, llama)",
-                        l->path, KEY("model"), model.len < 60 ? (int)model.len : 60, model.data);
+        return slk_fail(l->err, SLK_E_UNSUPPORTED,
+                        "%s: key %s: vocabulary '%.*s' is not one that slick knows (gpt2, llama)", l->path,
+                        KEY("model"), model.len < 60 ? (int)model.len : 60, model.data);
     }
     slk_status status = load_strings(l, KEY("tokens"), &l->tokens, &l->vocab.n_tokens);
     l->vocab.tokens = l->tokens;

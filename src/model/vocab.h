@@ -1,4 +1,5 @@
-/* The tokenizer of a GGUF file: its tokenizer.ggml.* keys as a neutral vocabulary. Files that hold nothing but a vocabulary work. */
+/* The tokenizer of a GGUF file: its tokenizer.ggml.* keys as a neutral vocabulary. Files that hold nothing but a
+ * vocabulary work. */
 #ifndef SLK_MODEL_VOCAB_H
 #define SLK_MODEL_VOCAB_H
 
@@ -16,8 +17,9 @@
  *   token_type    BPE: all normal
  * An id outside the vocabulary is an error (llama.cpp warns and takes the default).
  * The tokenizer is a copy: it outlives the file.
- * Errors, with file and key in the message: SLK_E_NOT_FOUND (key missing), SLK_E_FORMAT (key of another type, arrays of different
- * lengths, broken vocabulary), SLK_E_UNSUPPORTED (another kind of vocabulary or pre-tokeniser), SLK_E_MEMORY. */
+ * Errors, with file and key in the message: SLK_E_NOT_FOUND (key missing), SLK_E_FORMAT (key of another type, arrays of
+ * different lengths, broken vocabulary), SLK_E_UNSUPPORTED (another kind of vocabulary or pre-tokeniser), SLK_E_MEMORY.
+ */
 slk_status slk_model_load_tokenizer(slk_tokenizer **out, const slk_gguf *file, slk_err *err);
 
 #endif

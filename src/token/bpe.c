@@ -1,5 +1,5 @@
-/* Byte-level BPE: bytes are spelled with printable stand-in characters, so that a vocabulary is text. Merging works on token ids:
- * every merge of a vocabulary joins two tokens into a third. */
+/* Byte-level BPE: bytes are spelled with printable stand-in characters, so that a vocabulary is text. Merging works on
+ * token ids: every merge of a vocabulary joins two tokens into a third. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
@@ -49,7 +49,7 @@ size_t slk_bpe_decode_raw(char *out, slk_bytes raw)
     return n;
 }
 
-/* --- merges ----------------------------------------------------------------------------------------------------------- */
+/* --- merges --- */
 
 static size_t pair_slot(int32_t left, int32_t right, size_t mask)
 {
@@ -75,20 +75,22 @@ static slk_status fail_merge(const slk_tokenizer *tok, size_t rank, slk_bytes me
 {
     int shown = merge.len < 60 ? (int)merge.len : 60;
     if (part == NULL) {
-        return slk_fail(err, SLK_E_FORMAT, "%s: merge %zu '%.*s': expected two pieces with a space between them", tok->name,
-                        rank, shown, merge.data);
+        return slk_fail(err, SLK_E_FORMAT, "%s: merge %zu '%.*s': expected two pieces with a space between them",
+                        tok->name, rank, shown, merge.data);
     }
-    return slk_fail(err, SLK_E_FORMAT, "%s: merge %zu '%.*s': '%.*s' is not a token of the vocabulary", tok->name, rank, shown,
-                    merge.data, n_part < 60 ? (int)n_part : 60, part);
+    return slk_fail(err, SLK_E_FORMAT, "%s: merge %zu '%.*s': '%.*s' is not a token of the vocabulary", tok->name, rank,
+                    shown, merge.data, n_part < 60 ? (int)n_part : 60, part);
 }
 
-/* One merge "left right" into the table. One that involves a token that text never gives (a control token) is left out. */
+/* One merge "left right" into the table. One that involves a token that text never gives (a control token) is left out.
+ */
 static slk_status add_merge(slk_tokenizer *tok, size_t rank, slk_bytes merge, slk_buf *joined, slk_err *err)
 {
     /* A piece is never empty, so the space is looked for from the second byte on. */
     const char *space = merge.len > 2 ? memchr(merge.data + 1, ' ', merge.len - 2) : NULL;
     if (space == NULL) return fail_merge(tok, rank, merge, NULL, 0, err);
-    slk_bytes parts[3] = {{merge.data, (size_t)(space - merge.data)}, {space + 1, merge.len - (size_t)(space - merge.data) - 1}};
+    slk_bytes parts[3] = {{merge.data, (size_t)(space - merge.data)},
+                          {space + 1, merge.len - (size_t)(space - merge.data) - 1}};
     slk_buf_clear(joined);
     slk_buf_add(joined, parts[0].data, parts[0].len);
     slk_buf_add(joined, parts[1].data, parts[1].len);
@@ -143,9 +145,10 @@ slk_status slk_bpe_build(slk_tokenizer *tok, const slk_vocab *vocab, slk_err *er
     const char *pre = vocab->pre != NULL ? vocab->pre : "default";
     const slk_pretok_info *info = slk_pretok_find(pre, strlen(pre));
     if (info == NULL) {
-        return slk_fail(err, SLK_E_UNSUPPORTED,
-                        "%s: pre-tokeniser '%.60s' is not one that slick knows (smollm, gpt-2, llama-bpe, qwen2, default)",
-                        tok->name, pre);
+        return slk_fail(
+            err, SLK_E_UNSUPPORTED,
+            "%s: pre-tokeniser '%.60s' is not one that slick knows (smollm, gpt-2, llama-bpe, qwen2, default)",
+            tok->name, pre);
     }
     tok->whole_words = info->whole_words;
     for (unsigned byte = 0; byte < 256; byte++) {
@@ -158,7 +161,7 @@ slk_status slk_bpe_build(slk_tokenizer *tok, const slk_vocab *vocab, slk_err *er
     return status;
 }
 
-/* --- encoding --------------------------------------------------------------------------------------------------------- */
+/* --- encoding --- */
 
 /* Does any token stand for just these bytes? Spelled with stand-ins, then looked up. -1: none. */
 static int32_t find_word(const slk_tokenizer *tok, const char *word, size_t n_bytes)

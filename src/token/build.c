@@ -1,12 +1,15 @@
-/* From a description to a tokenizer: checks everything that a file could get wrong, and makes the tables of internal.h. */
+/* From a description to a tokenizer: checks everything that a file could get wrong, and makes internal.h's tables. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/hash.h"
 #include "base/mem.h"
 #include "token/internal.h"
 
-/* Control tokens that files often mark as ordinary ones; llama.cpp makes them control tokens by their spelling, too. Those with
- * SLK_TOKEN_F_END end generation. Source: llama.cpp's llama-vocab.cpp. */
+/* U+FF5C for '|' and U+2581 for spaces. */
+#define DEEPSEEK_END "<\xEF\xBD\x9C\x65nd\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>"
+
+/* Control tokens that files often mark as ordinary ones; llama.cpp makes them control tokens by their spelling, too.
+ * Those with SLK_TOKEN_F_END end generation. Source: llama.cpp's llama-vocab.cpp. */
 static const struct {
     const char *text;
     unsigned flags;
@@ -23,7 +26,7 @@ static const struct {
     {"<end_of_utterance>", SLK_TOKEN_F_END},
     {"<EOT>", SLK_TOKEN_F_END},
     {"_<EOT>", SLK_TOKEN_F_END},
-    {"<\xEF\xBD\x9C" "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>", SLK_TOKEN_F_END},
+    {DEEPSEEK_END, SLK_TOKEN_F_END},
     {"<|fim_pad|>", SLK_TOKEN_F_END},
     {"<fim-pad>", SLK_TOKEN_F_END},
     {"<fim_pad>", SLK_TOKEN_F_END},
@@ -87,7 +90,8 @@ static slk_status copy_spellings(slk_tokenizer *tok, const slk_vocab *vocab, slk
     for (size_t i = 0; i < tok->n_tokens; i++) {
         n_bytes += vocab->tokens[i].len;
         if (n_bytes > UINT32_MAX) {
-            return slk_fail(err, SLK_E_FORMAT, "%s: token %zu: the spellings so far have more than 4 GiB", tok->name, i);
+            return slk_fail(err, SLK_E_FORMAT, "%s: token %zu: the spellings so far have more than 4 GiB", tok->name,
+                            i);
         }
     }
     tok->raw = slk_alloc(n_bytes, 1);
@@ -113,8 +117,8 @@ static slk_status index_spellings(slk_tokenizer *tok, slk_err *err)
         if (raw.len == 0) continue;
         size_t slot = find_slot(tok, raw.data, raw.len);
         if (tok->slots[slot] >= 0) {
-            return slk_fail(err, SLK_E_FORMAT, "%s: tokens %d and %zu are both '%.*s'", tok->name, (int)tok->slots[slot], i,
-                            raw.len < 60 ? (int)raw.len : 60, raw.data);
+            return slk_fail(err, SLK_E_FORMAT, "%s: tokens %d and %zu are both '%.*s'", tok->name,
+                            (int)tok->slots[slot], i, raw.len < 60 ? (int)raw.len : 60, raw.data);
         }
         tok->slots[slot] = (int32_t)i;
     }
@@ -153,7 +157,8 @@ static slk_status set_flags(slk_tokenizer *tok, const slk_vocab *vocab, slk_err 
         if (tok->kind == SLK_VOCAB_SPM) continue;
         if (type == SLK_TOKEN_BYTE) tok->flags[i] = SLK_TOKEN_F_TEXT;
         /* Merging must not make a user-defined token out of stand-ins: it would stand for other bytes. */
-        if (type == SLK_TOKEN_USER && !is_visible_ascii(slk_token_raw(tok, (int32_t)i))) tok->flags[i] = SLK_TOKEN_F_USER;
+        if (type == SLK_TOKEN_USER && !is_visible_ascii(slk_token_raw(tok, (int32_t)i)))
+            tok->flags[i] = SLK_TOKEN_F_USER;
     }
     return SLK_OK;
 }
@@ -203,8 +208,8 @@ static slk_status check_ids(slk_tokenizer *tok, const slk_vocab *vocab, slk_err 
     } ids[] = {{"bos", vocab->bos}, {"eos", vocab->eos}, {"unknown", vocab->unk}, {"eot", vocab->eot}};
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
         if (ids[i].id >= -1 && (ids[i].id < 0 || (size_t)ids[i].id < tok->n_tokens)) continue;
-        return slk_fail(err, SLK_E_FORMAT, "%s: %s token id %d is outside the vocabulary of %zu tokens", tok->name, ids[i].name,
-                        (int)ids[i].id, tok->n_tokens);
+        return slk_fail(err, SLK_E_FORMAT, "%s: %s token id %d is outside the vocabulary of %zu tokens", tok->name,
+                        ids[i].name, (int)ids[i].id, tok->n_tokens);
     }
     if (vocab->add_bos && vocab->bos < 0) {
         return slk_fail(err, SLK_E_FORMAT, "%s: texts are to begin with a bos token, but there is none", tok->name);
@@ -237,7 +242,8 @@ slk_status slk_tokenizer_create(slk_tokenizer **out, const slk_vocab *vocab, con
 {
     *out = NULL;
     if (name == NULL) name = "vocabulary";
-    if (vocab->n_tokens == 0 || vocab->tokens == NULL) return slk_fail(err, SLK_E_FORMAT, "%s: the vocabulary is empty", name);
+    if (vocab->n_tokens == 0 || vocab->tokens == NULL)
+        return slk_fail(err, SLK_E_FORMAT, "%s: the vocabulary is empty", name);
     if (vocab->n_tokens > INT32_MAX / 4) {
         return slk_fail(err, SLK_E_FORMAT, "%s: %zu tokens are too many for a vocabulary", name, vocab->n_tokens);
     }

@@ -5,8 +5,8 @@
  *   piece, piece_at  the bytes they stand for, the same way
  *   flags            SLK_TOKEN_F_*
  *   slots            hash table from spelling to id (open addressing, linear probing, -1 = free)
- * Encoding: special.c cuts out the tokens that are matched verbatim; what is left goes to bpe.c or spm.c, which make a list of
- * symbols and let merge.c join neighbours. */
+ * Encoding: special.c cuts out the tokens that are matched verbatim; what is left goes to bpe.c or spm.c, which make a
+ * list of symbols and let merge.c join neighbours. */
 #ifndef SLK_TOKEN_INTERNAL_H
 #define SLK_TOKEN_INTERNAL_H
 
@@ -25,8 +25,8 @@ enum {
     SLK_TOKEN_F_SPECIAL = 16 /* matched verbatim with SLK_ENCODE_SPECIAL: control or unknown */
 };
 
-/* Tokens that are matched verbatim, as a filter: `pairs` has a bit for every two bytes that one of them begins with (any second
- * byte where it has one byte only); `lengths` their lengths in bytes, longest first, each once. */
+/* Tokens that are matched verbatim, as a filter: `pairs` has a bit for every two bytes that one of them begins with
+ * (any second byte where it has one byte only); `lengths` their lengths in bytes, longest first, each once. */
 typedef struct slk_special_set {
     uint8_t *pairs; /* [8192] */
     uint32_t *lengths;
@@ -67,15 +67,15 @@ static inline slk_bytes slk_token_raw(const slk_tokenizer *tok, int32_t id)
     return (slk_bytes){tok->raw + tok->raw_at[id], tok->raw_at[id + 1] - tok->raw_at[id]};
 }
 
-/* --- build.c ---------------------------------------------------------------------------------------------------------- */
+/* --- build.c --- */
 /* Id of the token that is spelled so and has one of `flags` (0: any); -1: none. O(1). */
 int32_t slk_token_find(const slk_tokenizer *tok, const char *text, size_t n_bytes, unsigned flags);
 /* A power of two of slots for n entries, at most half full; all -1. NULL: out of memory. */
 int32_t *slk_token_make_slots(size_t n, size_t *mask);
 
-/* --- merge.c ---------------------------------------------------------------------------------------------------------- */
-/* A run of text in a doubly linked list. id = -1: no token spells it (it never merges as BPE; may as SPM). n_bytes = 0: it was
- * joined to its left neighbour. */
+/* --- merge.c --- */
+/* A run of text in a doubly linked list. id = -1: no token spells it (it never merges as BPE; may as SPM). n_bytes = 0:
+ * it was joined to its left neighbour. */
 typedef struct slk_symbol {
     uint32_t at, n_bytes;
     int32_t prev, next; /* indices, -1: none */
@@ -110,7 +110,7 @@ bool slk_merging_add(slk_merging *m, size_t at, size_t n_bytes, int32_t id);
 bool slk_merging_run(slk_merging *m);
 bool slk_ids_push(slk_ids *ids, int32_t id);
 
-/* --- bpe.c, spm.c ----------------------------------------------------------------------------------------------------- */
+/* --- bpe.c, spm.c --- */
 /* Fill the tables of the kind from the description. */
 slk_status slk_bpe_build(slk_tokenizer *tok, const slk_vocab *vocab, slk_err *err);
 slk_status slk_spm_build(slk_tokenizer *tok, const slk_vocab *vocab, slk_err *err);
@@ -124,7 +124,7 @@ slk_status slk_spm_encode(slk_merging *m, const char *text, size_t n_bytes, bool
 bool slk_bpe_find_merge(const slk_tokenizer *tok, int32_t left, int32_t right, uint32_t *order, int32_t *result);
 bool slk_spm_find_merge(const slk_tokenizer *tok, const char *text, size_t n_bytes, uint32_t *order, int32_t *result);
 
-/* --- special.c -------------------------------------------------------------------------------------------------------- */
+/* --- special.c --- */
 /* A part of a text: a token matched verbatim, or (id = -1) text still to be encoded. */
 typedef struct slk_fragment {
     size_t at, n_bytes;
@@ -133,9 +133,9 @@ typedef struct slk_fragment {
 
 /* Collect the tokens that are matched verbatim. Errors: SLK_E_MEMORY. */
 slk_status slk_special_build(slk_tokenizer *tok, slk_err *err);
-/* Cut text at the tokens that are matched verbatim (with_special: control tokens, too). Longer tokens are looked for first, in the
- * whole text, each from left to right: as llama.cpp does, and not the same as the longest match at the leftmost place.
- * *fragments is [*n], free() it. Errors: SLK_E_MEMORY. */
+/* Cut text at the tokens that are matched verbatim (with_special: control tokens, too). Longer tokens are looked for
+ * first, in the whole text, each from left to right: as llama.cpp does, and not the same as the longest match at the
+ * leftmost place. *fragments is [*n], free() it. Errors: SLK_E_MEMORY. */
 slk_status slk_special_cut(const slk_tokenizer *tok, const char *text, size_t n_bytes, bool with_special,
                            slk_fragment **fragments, size_t *n, slk_err *err);
 

@@ -1,6 +1,6 @@
-/* The first cut of byte-level BPE: text into words, within which alone pieces are merged. Every family has its own patterns;
- * a file names them (tokenizer.ggml.pre). Patterns are applied one after the other: each cuts the parts that the one before
- * left, and what lies between two matches is a part, too. */
+/* The first cut of byte-level BPE: text into words, within which alone pieces are merged. Every family has its own
+ * patterns; a file names them (tokenizer.ggml.pre). Patterns are applied one after the other: each cuts the parts that
+ * the one before left, and what lies between two matches is a part, too. */
 #ifndef SLK_TOKEN_PRETOK_H
 #define SLK_TOKEN_PRETOK_H
 
@@ -29,9 +29,9 @@ void slk_pretok_free(slk_pretok *pretok);
 /* What split() calls for each word, from left to right; an error of it ends the splitting and is returned. */
 typedef slk_status slk_pretok_emit(void *user, const char *word, size_t n_bytes, slk_err *err);
 
-/* Cut text into words; together they are the text. Bytes that are no valid UTF-8 separate what stands left and right of them, and
- * each is a word of its own. Thread-safe. Errors: SLK_E_MEMORY, emit's. */
-slk_status slk_pretok_split(const slk_pretok *pretok, const char *text, size_t n_bytes, slk_pretok_emit *emit, void *user,
-                            slk_err *err);
+/* Cut text into words; together they are the text. Bytes that are no valid UTF-8 separate what stands left and right of
+ * them, and each is a word of its own. Thread-safe. Errors: SLK_E_MEMORY, emit's. */
+slk_status slk_pretok_split(const slk_pretok *pretok, const char *text, size_t n_bytes, slk_pretok_emit *emit,
+                            void *user, slk_err *err);
 
 #endif

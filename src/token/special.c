@@ -1,4 +1,5 @@
-/* Tokens that are matched verbatim, before anything else: user-defined ones in every text, control tokens on request. */
+/* Tokens that are matched verbatim, before anything else: user-defined ones in every text, control tokens on request.
+ */
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"

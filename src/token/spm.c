@@ -1,5 +1,5 @@
-/* SentencePiece-style BPE: spaces become U+2581, characters are joined while the join is a token, best score first; characters that
- * are in no token fall back to byte tokens <0xXX>. */
+/* SentencePiece-style BPE: spaces become U+2581, characters are joined while the join is a token, best score first;
+ * characters that are in no token fall back to byte tokens <0xXX>. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "token/internal.h"
 
-#define SPACE "\xE2\x96\x81" /* U+2581 */
+#define SPACE       "\xE2\x96\x81" /* U+2581 */
 #define SPACE_BYTES 3
 
 static bool is_space_mark(const char *text, size_t n_bytes)
@@ -47,7 +47,8 @@ size_t slk_spm_decode_raw(char *out, slk_bytes raw, bool is_byte)
     return n;
 }
 
-/* Smaller for larger scores, equal for equal ones (-0 and 0 included): the IEEE bits made monotonic, then turned round. */
+/* Smaller for larger scores, equal for equal ones (-0 and 0 included): the IEEE bits made monotonic, then turned round.
+ */
 static uint32_t score_order(float score)
 {
     score += 0.0f;
@@ -69,8 +70,9 @@ static slk_status build_bytes(slk_tokenizer *tok, const slk_vocab *vocab, slk_er
     for (size_t i = 0; vocab->types != NULL && i < tok->n_tokens; i++) {
         slk_bytes raw = slk_token_raw(tok, (int32_t)i);
         if (vocab->types[i] != SLK_TOKEN_BYTE || parse_byte(raw) >= 0) continue;
-        return slk_fail(err, SLK_E_FORMAT, "%s: token %zu '%.*s' has the type of a byte, expected a spelling like <0x0A>",
-                        tok->name, i, raw.len < 60 ? (int)raw.len : 60, raw.data);
+        return slk_fail(err, SLK_E_FORMAT,
+                        "%s: token %zu '%.*s' has the type of a byte, expected a spelling like <0x0A>", tok->name, i,
+                        raw.len < 60 ? (int)raw.len : 60, raw.data);
     }
     return SLK_OK;
 }
@@ -81,7 +83,8 @@ slk_status slk_spm_build(slk_tokenizer *tok, const slk_vocab *vocab, slk_err *er
     if (tok->order == NULL) return slk_fail(err, SLK_E_MEMORY, "%s: out of memory for the scores", tok->name);
     for (size_t i = 0; i < tok->n_tokens; i++) {
         float score = vocab->scores != NULL ? vocab->scores[i] : 0.0f;
-        if (isnan(score)) return slk_fail(err, SLK_E_FORMAT, "%s: the score of token %zu is not a number", tok->name, i);
+        if (isnan(score))
+            return slk_fail(err, SLK_E_FORMAT, "%s: the score of token %zu is not a number", tok->name, i);
         tok->order[i] = score_order(score);
         size_t len = slk_token_raw(tok, (int32_t)i).len;
         if ((tok->flags[i] & SLK_TOKEN_F_TEXT) != 0 && len > tok->max_text_bytes) tok->max_text_bytes = len;

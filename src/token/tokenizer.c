@@ -12,9 +12,10 @@ static bool in_range(const slk_tokenizer *tok, int32_t id)
     return id >= 0 && (size_t)id < tok->n_tokens;
 }
 
-/* --- encoding --------------------------------------------------------------------------------------------------------- */
+/* --- encoding --- */
 
-static slk_status encode_fragments(slk_merging *m, const char *text, const slk_fragment *fragments, size_t n, slk_err *err)
+static slk_status encode_fragments(slk_merging *m, const char *text, const slk_fragment *fragments, size_t n,
+                                   slk_err *err)
 {
     const slk_tokenizer *tok = m->tok;
     /* SPM: text that begins the string or follows a verbatim token gets the space. */
@@ -23,7 +24,8 @@ static slk_status encode_fragments(slk_merging *m, const char *text, const slk_f
         slk_status status = SLK_OK;
         const slk_fragment *f = &fragments[i];
         if (f->id >= 0) {
-            if (!slk_ids_push(m->out, f->id)) status = slk_fail(err, SLK_E_MEMORY, "%s: out of memory for token ids", tok->name);
+            if (!slk_ids_push(m->out, f->id))
+                status = slk_fail(err, SLK_E_MEMORY, "%s: out of memory for token ids", tok->name);
             space_before = tok->add_space_prefix;
         } else if (tok->kind == SLK_VOCAB_BPE) {
             status = slk_bpe_encode(m, text + f->at, f->n_bytes, err);
@@ -36,8 +38,8 @@ static slk_status encode_fragments(slk_merging *m, const char *text, const slk_f
     return SLK_OK;
 }
 
-slk_status slk_tokenizer_encode(const slk_tokenizer *tok, const char *text, size_t n_bytes, unsigned flags, slk_ids *out,
-                                slk_err *err)
+slk_status slk_tokenizer_encode(const slk_tokenizer *tok, const char *text, size_t n_bytes, unsigned flags,
+                                slk_ids *out, slk_err *err)
 {
     if (n_bytes > MAX_TEXT_BYTES) {
         return slk_fail(err, SLK_E_ARG, "%s: a text of %zu bytes is too long, the limit is %zu", tok->name, n_bytes,
@@ -49,7 +51,8 @@ slk_status slk_tokenizer_encode(const slk_tokenizer *tok, const char *text, size
         slk_special_cut(tok, text, n_bytes, (flags & SLK_ENCODE_SPECIAL) != 0, &fragments, &n_fragments, err);
     if (status != SLK_OK) return status;
     size_t n_before = out->n;
-    bool add_bos = (flags & SLK_ENCODE_BOS) != 0 && tok->add_bos, add_eos = (flags & SLK_ENCODE_BOS) != 0 && tok->add_eos;
+    bool add_bos = (flags & SLK_ENCODE_BOS) != 0 && tok->add_bos,
+         add_eos = (flags & SLK_ENCODE_BOS) != 0 && tok->add_eos;
     slk_merging m = {.tok = tok, .out = out};
     if (add_bos && !slk_ids_push(out, tok->bos)) status = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", tok->name);
     if (status == SLK_OK) status = encode_fragments(&m, text, fragments, n_fragments, err);
@@ -62,7 +65,7 @@ slk_status slk_tokenizer_encode(const slk_tokenizer *tok, const char *text, size
     return status;
 }
 
-/* --- decoding --------------------------------------------------------------------------------------------------------- */
+/* --- decoding --- */
 
 slk_bytes slk_tokenizer_piece(const slk_tokenizer *tok, int32_t id)
 {
@@ -95,7 +98,7 @@ void slk_tokenizer_decode(const slk_tokenizer *tok, const int32_t *ids, size_t n
     }
 }
 
-/* --- look-ups --------------------------------------------------------------------------------------------------------- */
+/* --- look-ups --- */
 
 bool slk_tokenizer_is_control(const slk_tokenizer *tok, int32_t id)
 {

@@ -1,6 +1,6 @@
 # Helpers of the shell tests: `. "$SLICK_ROOT/tests/cli/lib.sh"`. Each script gets the program as $1 and an empty current folder.
 # A failed expectation prints what was run and what came out, and ends the script.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 slick=$1
 
 fail() {

@@ -3,8 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "format/gguf.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes);
+#include "fuzz.h"
 
 /* The sum is returned through a volatile, so that no read is optimised away. */
 static volatile uint64_t sink;

@@ -78,15 +78,23 @@ static void test_white_space_is_the_unicode_property(void **state)
 {
     (void)state;
     /* U+00A0 and U+3000 are white space; U+180E (PCRE2's \s has it) and U+200B are not. */
-    check("gpt-2", "a\xC2\xA0\xE3\x80\x80" "b", "a|\xC2\xA0|\xE3\x80\x80|b");
-    check("gpt-2", "a\xE1\xA0\x8E\xE1\xA0\x8E" "b", "a|\xE1\xA0\x8E\xE1\xA0\x8E|b");
-    check("gpt-2", "a\xE2\x80\x8B\xE2\x80\x8B" "b", "a|\xE2\x80\x8B\xE2\x80\x8B|b");
+    check("gpt-2", "a\xC2\xA0\xE3\x80\x80z", "a|\xC2\xA0|\xE3\x80\x80|z");
+    check("gpt-2", "a\xE1\xA0\x8E\xE1\xA0\x8Ez", "a|\xE1\xA0\x8E\xE1\xA0\x8E|z");
+    check("gpt-2", "a\xE2\x80\x8B\xE2\x80\x8Bz", "a|\xE2\x80\x8B\xE2\x80\x8B|z");
+}
+
+static void test_characters_after_unicode_14(void **state)
+{
+    (void)state;
+    /* U+31350 is a letter, U+1E4F0 a digit since Unicode 15. */
+    check("gpt-2", "a\xF0\xB1\x8D\x90z-\xF0\xB1\x8D\x90", "a\xF0\xB1\x8D\x90z|-|\xF0\xB1\x8D\x90");
+    check("smollm", "a\xF0\x9E\x93\xB0\xF0\x9E\x93\xB0z", "a|\xF0\x9E\x93\xB0|\xF0\x9E\x93\xB0|z");
 }
 
 static void test_invalid_bytes_are_words(void **state)
 {
     (void)state;
-    check("gpt-2", "ab\xFF" "cd\xE2\x82", "ab|\xFF|cd|\xE2|\x82");
+    check("gpt-2", "ab\xFFxy\xE2\x82", "ab|\xFF|xy|\xE2|\x82");
     check("llama-bpe", "\xED\xA0\x80", "\xED|\xA0|\x80"); /* a surrogate */
 }
 
@@ -130,6 +138,7 @@ int main(void)
         cmocka_unit_test(test_qwen2),
         cmocka_unit_test(test_default),
         cmocka_unit_test(test_white_space_is_the_unicode_property),
+        cmocka_unit_test(test_characters_after_unicode_14),
         cmocka_unit_test(test_invalid_bytes_are_words),
         cmocka_unit_test(test_unknown_name),
         cmocka_unit_test(test_error_of_emit_ends_it),

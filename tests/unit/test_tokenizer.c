@@ -1,5 +1,5 @@
-/* Tokenizers over hand-made vocabularies: what each rule does, broken descriptions, and texts that are long. The comparison with
- * llama.cpp's ids is test_vocab.c. */
+/* Tokenizers over hand-made vocabularies: what each rule does, broken descriptions, and texts that are long. The
+ * comparison with llama.cpp's ids is test_vocab.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +43,8 @@ static sketch *sketch_new(slk_vocab_kind kind)
 {
     sketch *s = calloc(1, sizeof *s);
     assert_non_null(s);
-    s->vocab = (slk_vocab){.kind = kind, .tokens = s->tokens, .types = s->types, .bos = -1, .eos = -1, .unk = -1, .eot = -1};
+    s->vocab =
+        (slk_vocab){.kind = kind, .tokens = s->tokens, .types = s->types, .bos = -1, .eos = -1, .unk = -1, .eot = -1};
     return s;
 }
 
@@ -119,8 +120,9 @@ static void expect_ids(const slk_tokenizer *tok, const char *text, unsigned flag
     free(ids.ids);
 }
 
-#define EXPECT(tok, text, flags, ...)                                                                                            \
-    expect_ids(tok, text, flags, (const int32_t[]){__VA_ARGS__}, sizeof((const int32_t[]){__VA_ARGS__}) / sizeof(int32_t))
+#define EXPECT(tok, text, flags, ...)                                                                                  \
+    expect_ids(tok, text, flags, (const int32_t[]){__VA_ARGS__},                                                       \
+               sizeof((const int32_t[]){__VA_ARGS__}) / sizeof(int32_t))
 
 static void expect_text(const slk_tokenizer *tok, const int32_t *ids, size_t n, bool special, bool at_start,
                         const char *expected)
@@ -145,7 +147,7 @@ static void expect_round_trip(const slk_tokenizer *tok, const char *text, size_t
     free(ids.ids);
 }
 
-/* --- byte-level BPE --------------------------------------------------------------------------------------------------- */
+/* --- byte-level BPE --- */
 
 static void test_bpe_merges_by_rank_then_leftmost(void **state)
 {
@@ -171,7 +173,7 @@ static void test_bpe_whole_words(void **state)
 {
     (void)state;
     sketch *s = sketch_bpe();
-    int32_t bc = add(s, "bc", SLK_TOKEN_NORMAL, 0), word = add(s, "\xC4\xA0" "abc", SLK_TOKEN_NORMAL, 0);
+    int32_t bc = add(s, "bc", SLK_TOKEN_NORMAL, 0), word = add(s, "\304\240abc", SLK_TOKEN_NORMAL, 0);
     add_merge(s, "b c");
     s->vocab.pre = "llama-bpe";
     slk_tokenizer *tok = make(s);
@@ -189,7 +191,8 @@ static void test_bpe_verbatim_tokens(void **state)
     (void)state;
     sketch *s = sketch_bpe();
     int32_t end = add(s, "<|x|>", SLK_TOKEN_CONTROL, 0), two = add(s, "  ", SLK_TOKEN_USER, 0);
-    int32_t three = add(s, "   ", SLK_TOKEN_USER, 0), xy = add(s, "xy", SLK_TOKEN_USER, 0), yzz = add(s, "yzz", SLK_TOKEN_USER, 0);
+    int32_t three = add(s, "   ", SLK_TOKEN_USER, 0), xy = add(s, "xy", SLK_TOKEN_USER, 0),
+            yzz = add(s, "yzz", SLK_TOKEN_USER, 0);
     int32_t unknown = add(s, "<unk>", SLK_TOKEN_UNKNOWN, 0);
     slk_tokenizer *tok = make(s);
     EXPECT(tok, "a<|x|>", 0, 'a', '<', '|', 'x', '|', '>');
@@ -255,13 +258,14 @@ static void test_ends(void **state)
     slk_tokenizer_free(tok);
 }
 
-/* --- SentencePiece ---------------------------------------------------------------------------------------------------- */
+/* --- SentencePiece --- */
 
 static void test_spm_merges_by_score_then_leftmost(void **state)
 {
     (void)state;
     sketch *s = sketch_spm();
-    int32_t bc = add(s, "bc", SLK_TOKEN_NORMAL, -1), ab = add(s, "ab", SLK_TOKEN_NORMAL, -2), aa = add(s, "aa", SLK_TOKEN_NORMAL, 0);
+    int32_t bc = add(s, "bc", SLK_TOKEN_NORMAL, -1), ab = add(s, "ab", SLK_TOKEN_NORMAL, -2),
+            aa = add(s, "aa", SLK_TOKEN_NORMAL, 0);
     int32_t abc = add(s, "abc", SLK_TOKEN_NORMAL, -9), cd = add(s, "cd", SLK_TOKEN_NORMAL, -1);
     slk_tokenizer *tok = make(s);
     EXPECT(tok, "abc", 0, abc); /* b c first, then a bc: any two that spell a token join */
@@ -276,7 +280,7 @@ static void test_spm_space_prefix(void **state)
 {
     (void)state;
     sketch *s = sketch_spm();
-    int32_t space_a = add(s, "\xE2\x96\x81" "a", SLK_TOKEN_NORMAL, -1), user = add(s, "<user>", SLK_TOKEN_USER, 0);
+    int32_t space_a = add(s, "\342\226\201a", SLK_TOKEN_NORMAL, -1), user = add(s, "<user>", SLK_TOKEN_USER, 0);
     s->vocab.add_space_prefix = true;
     slk_tokenizer *tok = make(s);
     EXPECT(tok, "a", 0, space_a);
@@ -339,7 +343,7 @@ static void test_spm_without_bytes(void **state)
     slk_tokenizer_free(tok);
 }
 
-/* --- broken descriptions ---------------------------------------------------------------------------------------------- */
+/* --- broken descriptions --- */
 
 static void expect_error(sketch *s, slk_status status, const char *message)
 {
@@ -373,8 +377,9 @@ static void test_broken_vocabularies(void **state)
     expect_error(s, SLK_E_FORMAT, "f.gguf: token 7 '\xC4\x87' has type 9, expected 1 to 6");
     s = sketch_bpe();
     s->vocab.pre = "tekken";
-    expect_error(s, SLK_E_UNSUPPORTED,
-                 "f.gguf: pre-tokeniser 'tekken' is not one that slick knows (smollm, gpt-2, llama-bpe, qwen2, default)");
+    expect_error(
+        s, SLK_E_UNSUPPORTED,
+        "f.gguf: pre-tokeniser 'tekken' is not one that slick knows (smollm, gpt-2, llama-bpe, qwen2, default)");
     s = sketch_spm();
     s->scores[5] = NAN;
     expect_error(s, SLK_E_FORMAT, "f.gguf: the score of token 5 is not a number");
@@ -389,7 +394,8 @@ static void test_broken_merges(void **state)
     static const char *const bad[] = {"", "a", " ", "ab", "a ", " a"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char message[200];
-        snprintf(message, sizeof message, "f.gguf: merge 0 '%s': expected two pieces with a space between them", bad[i]);
+        snprintf(message, sizeof message, "f.gguf: merge 0 '%s': expected two pieces with a space between them",
+                 bad[i]);
         sketch *s = sketch_bpe();
         add_merge(s, bad[i]);
         expect_error(s, SLK_E_FORMAT, message);
@@ -428,7 +434,7 @@ static void test_empty_spellings_are_placeholders(void **state)
     slk_tokenizer_free(tok);
 }
 
-/* --- arbitrary and long texts ----------------------------------------------------------------------------------------- */
+/* --- arbitrary and long texts --- */
 
 static void test_any_bytes_round_trip(void **state)
 {
