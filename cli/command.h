@@ -43,7 +43,15 @@
 #include "options.h"
 
 #define SLK_COMMANDS(X)                                                                                                \
-    X(inspect) X(tokenize) X(logits) X(generate) X(score) X(probe)
+    X(inspect)                                                                                                         \
+    X(tokenize)                                                                                                        \
+    X(logits)                                                                                                          \
+    X(generate)                                                                                                        \
+    X(score)                                                                                                           \
+    X(import)                                                                                                          \
+    X(facts)                                                                                                           \
+    X(probe)                                                                                                           \
+    X(merge)
 
 typedef enum slk_group { SLK_GROUP_MODEL, SLK_GROUP_KNOW, SLK_GROUP_MEASURE, SLK_N_GROUPS } slk_group;
 

@@ -70,15 +70,20 @@ static void print_rule(const slk_table *t, FILE *stream)
 
 static const char *print_row(const slk_table *t, const char *text, FILE *stream)
 {
+    size_t n_spaces = 0; /* not yet written: a line does not end in them */
     for (size_t c = 0; c < t->n_columns; c++) {
         size_t len = strlen(text), pad = t->width[c] - slk_text_width(text, len);
-        bool is_last = c + 1 == t->n_columns;
-        if (t->align[c] == 'r') fprintf(stream, "%*s", (int)pad, "");
-        fwrite(text, 1, len, stream);
-        if (t->align[c] == 'l' && !is_last) fprintf(stream, "%*s", (int)pad, "");
-        fputs(is_last ? "\n" : "  ", stream);
+        if (t->align[c] == 'r') n_spaces += pad;
+        if (len > 0) {
+            fprintf(stream, "%*s", (int)n_spaces, "");
+            fwrite(text, 1, len, stream);
+            n_spaces = 0;
+        }
+        if (t->align[c] == 'l') n_spaces += pad;
+        n_spaces += 2;
         text += len + 1;
     }
+    fputc('\n', stream);
     return text;
 }
 

@@ -12,7 +12,7 @@
 /* The pool facts of one relation, sorted by id, each once. */
 typedef struct relation {
     const char *name;
-    uint32_t step; /* slk_rng_u64's step: the relation's hash, folded */
+    uint32_t step;          /* slk_rng_u64's step: the relation's hash, folded */
     const slk_fact **facts; /* [n], within slk_exemplars.facts */
     size_t n;
     uint32_t *order; /* [n_ex][n] indices into facts, sorted for attempt 0 */
@@ -27,7 +27,7 @@ struct slk_exemplars {
     uint64_t seed;
 };
 
-/* --- the pool by relation ---------------------------------------------------------------------------------------------- */
+/* --- the pool by relation ----------------------------------------------------------------------------------------- */
 
 static int compare_facts(const void *a, const void *b)
 {
@@ -51,15 +51,15 @@ static const relation *find_relation(const slk_exemplars *ex, const char *name)
     return NULL;
 }
 
-static bool group_pool(slk_exemplars *ex, const slk_fact *const *pool, size_t n_pool)
+static bool group_pool(slk_exemplars *ex, const slk_facts *pool)
 {
-    ex->facts = slk_alloc(n_pool, sizeof *ex->facts);
-    ex->relations = slk_alloc_zero(n_pool, sizeof *ex->relations);
+    ex->facts = slk_alloc(pool->n, sizeof *ex->facts);
+    ex->relations = slk_alloc_zero(pool->n, sizeof *ex->relations);
     if (!ex->facts || !ex->relations) return false;
-    for (size_t i = 0; i < n_pool; i++) ex->facts[i] = pool[i];
-    qsort(ex->facts, n_pool, sizeof *ex->facts, compare_facts);
+    for (size_t i = 0; i < pool->n; i++) ex->facts[i] = &pool->items[i];
+    qsort(ex->facts, pool->n, sizeof *ex->facts, compare_facts);
     size_t n = 0;
-    for (size_t i = 0; i < n_pool; i++) {
+    for (size_t i = 0; i < pool->n; i++) {
         const slk_fact *f = ex->facts[i];
         if (n > 0 && compare_facts(&ex->facts[n - 1], &f) == 0) continue;
         relation *last = ex->n_relations > 0 ? &ex->relations[ex->n_relations - 1] : NULL;
@@ -74,7 +74,7 @@ static bool group_pool(slk_exemplars *ex, const slk_fact *const *pool, size_t n_
     return true;
 }
 
-/* --- orders -------------------------------------------------------------------------------------------------------------- */
+/* --- orders ------------------------------------------------------------------------------------------------------- */
 
 typedef struct keyed {
     uint64_t key;
@@ -110,7 +110,7 @@ static bool create_orders(const slk_exemplars *ex, relation *r)
     return ok;
 }
 
-/* --- is the pool large enough? ---------------------------------------------------------------------------------------------- */
+/* --- is the pool large enough? ------------------------------------------------------------------------------------ */
 
 /* Would f tell the answer of asked, or contradict it? (asked itself has its own question.) */
 static bool is_left_out(const slk_fact *f, const slk_fact *asked)
@@ -217,16 +217,17 @@ static slk_status report_shortages(const slk_exemplars *ex, shortages *list, siz
         const char *name = *list->items[i].relation ? list->items[i].relation : "(no relation)";
         slk_buf_addf(&b, "%s%s has %zu", i > 0 ? ", " : "", name, list->items[i].n_left);
     }
-    slk_status status = slk_fail(err, SLK_E_SHAPE,
-                                 "exemplar pool too small: %u different sets of %u need %zu facts of a relation beside the "
-                                 "asked one and its subject: %s",
-                                 ex->n_ex, ex->n_shots, n_needed, b.failed ? "(out of memory)" : b.data);
+    slk_status status =
+        slk_fail(err, SLK_E_SHAPE,
+                 "exemplar pool too small: %u different sets of %u need %zu facts of a relation beside the "
+                 "asked one and its subject: %s",
+                 ex->n_ex, ex->n_shots, n_needed, b.failed ? "(out of memory)" : b.data);
     slk_buf_release(&b);
     return status;
 }
 
 /* Every relation that is asked about has enough sets for every fact that is asked. */
-static slk_status check_pool(slk_exemplars *ex, const slk_fact *const *asked, size_t n_asked, slk_err *err)
+static slk_status check_pool(slk_exemplars *ex, const slk_facts *asked, slk_err *err)
 {
     size_t n_needed = count_needed(ex);
     size_t n_max = 0;
@@ -243,8 +244,8 @@ static slk_status check_pool(slk_exemplars *ex, const slk_fact *const *asked, si
     shortages list = {0};
     bool ok = true;
     if (asked) {
-        for (size_t i = 0; ok && i < n_asked; i++)
-            ok = check_fact(&list, find_relation(ex, asked[i]->relation), n_needed, asked[i]);
+        for (size_t i = 0; ok && i < asked->n; i++)
+            ok = check_fact(&list, find_relation(ex, asked->items[i].relation), n_needed, &asked->items[i]);
     } else {
         for (size_t i = 0; ok && i < ex->n_relations; i++) {
             const relation *r = &ex->relations[i];
@@ -260,7 +261,7 @@ static slk_status check_pool(slk_exemplars *ex, const slk_fact *const *asked, si
     return status;
 }
 
-/* --- creation ---------------------------------------------------------------------------------------------------------- */
+/* --- creation ----------------------------------------------------------------------------------------------------- */
 
 static slk_status create_all_orders(slk_exemplars *ex, slk_err *err)
 {
@@ -270,9 +271,8 @@ static slk_status create_all_orders(slk_exemplars *ex, slk_err *err)
     return status;
 }
 
-slk_status slk_exemplars_create(slk_exemplars **out, const slk_fact *const *pool, size_t n_pool,
-                                const slk_fact *const *asked, size_t n_asked, unsigned n_ex, unsigned n_shots,
-                                uint64_t seed, slk_err *err)
+slk_status slk_exemplars_create(slk_exemplars **out, const slk_facts *pool, const slk_facts *asked, unsigned n_ex,
+                                unsigned n_shots, uint64_t seed, slk_err *err)
 {
     *out = NULL;
     if (n_ex < 1 || n_ex > SLK_MAX_EX)
@@ -285,8 +285,8 @@ slk_status slk_exemplars_create(slk_exemplars **out, const slk_fact *const *pool
     ex->n_shots = n_shots;
     ex->seed = seed;
     slk_status status = SLK_OK;
-    if (!group_pool(ex, pool, n_pool)) status = slk_fail(err, SLK_E_MEMORY, "exemplars: out of memory");
-    if (status == SLK_OK) status = check_pool(ex, asked, n_asked, err);
+    if (!group_pool(ex, pool)) status = slk_fail(err, SLK_E_MEMORY, "exemplars: out of memory");
+    if (status == SLK_OK) status = check_pool(ex, asked, err);
     if (status == SLK_OK) status = create_all_orders(ex, err);
     if (status != SLK_OK) {
         slk_exemplars_free(ex);
@@ -305,7 +305,7 @@ void slk_exemplars_free(slk_exemplars *ex)
     free(ex);
 }
 
-/* --- the sets of one fact ------------------------------------------------------------------------------------------------ */
+/* --- the sets of one fact ----------------------------------------------------------------------------------------- */
 
 static int compare_indices(const void *a, const void *b)
 {
@@ -313,7 +313,8 @@ static int compare_indices(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The first n_shots of order that may stand beside asked: to out in that order, to set sorted. false: there are not so many. */
+/* The first n_shots of order that may stand beside asked: to out in that order, to set sorted. false: there are not so
+ * many. */
 static bool take_first(const slk_exemplars *ex, const relation *r, const uint32_t *order, const slk_fact *asked,
                        const slk_fact **out, uint32_t *set)
 {
@@ -340,14 +341,15 @@ static bool is_new_set(const uint32_t *sets, unsigned n_sets, unsigned n_shots)
 static slk_status too_few(const slk_exemplars *ex, const relation *r, const char *name, const slk_fact *asked,
                           slk_err *err)
 {
-    return slk_fail(err, SLK_E_SHAPE,
-                    "relation %s: %zu facts in the exemplar pool beside the asked one and its subject, expected %zu for %u "
-                    "different sets of %u",
-                    name, count_left(r, asked), count_needed(ex), ex->n_ex, ex->n_shots);
+    return slk_fail(
+        err, SLK_E_SHAPE,
+        "relation %s: %zu facts in the exemplar pool beside the asked one and its subject, expected %zu for %u "
+        "different sets of %u",
+        name, count_left(r, asked), count_needed(ex), ex->n_ex, ex->n_shots);
 }
 
-/* Redraw prompt e until its set is new. *found stays false only if the attempts run out (SLK_MAX_EX makes that a matter of
- * 1e-28). false: out of memory. */
+/* Redraw prompt e until its set is new. *found stays false only if the attempts run out (SLK_MAX_EX makes that a matter
+ * of 1e-28). false: out of memory. */
 static bool redraw(const slk_exemplars *ex, const relation *r, unsigned e, const slk_fact *asked, const slk_fact **out,
                    uint32_t *sets, bool *found)
 {
@@ -356,24 +358,23 @@ static bool redraw(const slk_exemplars *ex, const relation *r, unsigned e, const
     bool ok = scratch && order;
     for (unsigned attempt = 1; ok && !*found && attempt < N_ATTEMPTS; attempt++) {
         sort_pool(ex, r, e, attempt, scratch, order);
-        *found = take_first(ex, r, order, asked, out, sets + (size_t)e * ex->n_shots) &&
-                 is_new_set(sets, e, ex->n_shots);
+        *found =
+            take_first(ex, r, order, asked, out, sets + (size_t)e * ex->n_shots) && is_new_set(sets, e, ex->n_shots);
     }
     free(scratch);
     free(order);
     return ok;
 }
 
-static slk_status draw_sets(const slk_exemplars *ex, const char *name, const slk_fact *asked, unsigned n_sets,
-                            const slk_fact **out, slk_err *err)
+static slk_status draw_sets(const slk_exemplars *ex, const char *name, const slk_fact *asked, const slk_fact **out,
+                            slk_err *err)
 {
-    if (n_sets > ex->n_ex) return slk_fail(err, SLK_E_ARG, "%u prompts, expected at most %u", n_sets, ex->n_ex);
     if (ex->n_shots == 0) return SLK_OK;
     const relation *r = find_relation(ex, name);
     if (!r) return too_few(ex, r, name, asked, err);
-    uint32_t *sets = slk_alloc(n_sets, ex->n_shots * sizeof *sets);
+    uint32_t *sets = slk_alloc(ex->n_ex, ex->n_shots * sizeof *sets);
     slk_status status = sets ? SLK_OK : slk_fail(err, SLK_E_MEMORY, "exemplars: out of memory");
-    for (unsigned e = 0; status == SLK_OK && e < n_sets; e++) {
+    for (unsigned e = 0; status == SLK_OK && e < ex->n_ex; e++) {
         const slk_fact **prompt = out + (size_t)e * ex->n_shots;
         bool found = take_first(ex, r, r->order + e * r->n, asked, prompt, sets + (size_t)e * ex->n_shots) &&
                      is_new_set(sets, e, ex->n_shots);
@@ -388,40 +389,14 @@ static slk_status draw_sets(const slk_exemplars *ex, const char *name, const slk
     return status;
 }
 
-slk_status slk_exemplars_for(const slk_exemplars *ex, const slk_fact *asked, unsigned n_sets, const slk_fact **out,
-                             slk_err *err)
+slk_status slk_exemplars_for(const slk_exemplars *ex, const slk_fact *asked, const slk_fact **out, slk_err *err)
 {
-    return draw_sets(ex, asked->relation, asked, n_sets, out, err);
+    return draw_sets(ex, asked->relation, asked, out, err);
 }
 
-slk_status slk_exemplars_common(const slk_exemplars *ex, const char *name, unsigned n_sets, const slk_fact **out,
-                                slk_err *err)
+slk_status slk_exemplars_common(const slk_exemplars *ex, const char *name, const slk_fact **out, slk_err *err)
 {
-    return draw_sets(ex, name, NULL, n_sets, out, err);
-}
-
-slk_status slk_exemplars_render(const slk_exemplars *ex, const slk_template *t, const slk_fact *asked, unsigned e,
-                                slk_buf *buf, slk_err *err)
-{
-    const slk_fact **sets = slk_alloc(e + 1, (ex->n_shots + 1) * sizeof *sets);
-    if (!sets) return slk_fail(err, SLK_E_MEMORY, "exemplars: out of memory");
-    slk_status status = slk_exemplars_for(ex, asked, e + 1, sets, err);
-    if (status == SLK_OK) {
-        slk_prompt_render(t, buf, sets + (size_t)e * ex->n_shots, ex->n_shots, asked->question);
-        if (buf->failed) status = slk_fail(err, SLK_E_MEMORY, "prompt: out of memory");
-    }
-    free(sets);
-    return status;
-}
-
-unsigned slk_exemplars_n_ex(const slk_exemplars *ex)
-{
-    return ex->n_ex;
-}
-
-unsigned slk_exemplars_n_shots(const slk_exemplars *ex)
-{
-    return ex->n_shots;
+    return draw_sets(ex, name, NULL, out, err);
 }
 
 size_t slk_exemplars_pool_size(const slk_exemplars *ex, const char *name)

@@ -18,11 +18,11 @@ typedef struct bag {
 } bag;
 
 typedef struct gold {
-    char *form;       /* what an answer's form is compared with; strict: the trimmed text */
+    char *form; /* what an answer's form is compared with; strict: the trimmed text */
     size_t len;
     char *decomposed; /* form, each character decomposed; NULL under strict */
     size_t decomposed_len;
-    bool plain;       /* compared without deletions, because they leave nothing of it */
+    bool plain;              /* compared without deletions, because they leave nothing of it */
     bag bag, decomposed_bag; /* F1 only */
 } gold;
 
@@ -33,7 +33,7 @@ struct slk_golds {
     bool any_plain, any_deleting;
 };
 
-/* --- the rule ------------------------------------------------------------------------------------------------------ */
+/* --- the rule ----------------------------------------------------------------------------------------------------- */
 
 slk_status slk_match_parse(slk_match_rule *out, const char *text, slk_err *err)
 {
@@ -62,7 +62,7 @@ slk_status slk_match_parse(slk_match_rule *out, const char *text, slk_err *err)
     return slk_fail(err, SLK_E_ARG, "match rule '%s': expected em, strict, contains, or f1:X with 0 < X <= 1", text);
 }
 
-/* --- bags of words --------------------------------------------------------------------------------------------------- */
+/* --- bags of words ------------------------------------------------------------------------------------------------ */
 
 /* The next word of words joined by single spaces, from *at on. */
 static bool next_word(const char *text, size_t len, size_t *at, size_t *begin, size_t *n)
@@ -96,8 +96,8 @@ static bool bag_create(bag *out, const char *text, size_t len)
     return true;
 }
 
-/* How many words the bag and the text share. *missing, when asked for: is there a word that begins with prefix and occurs
- * less often in the text than in the bag? */
+/* How many words the bag and the text share. *missing, when asked for: is there a word that begins with prefix and
+ * occurs less often in the text than in the bag? */
 static size_t bag_common(const bag *b, const char *bag_text, const char *text, size_t len, const char *prefix,
                          size_t n_prefix, bool *missing)
 {
@@ -117,7 +117,7 @@ static bool f1_reached(const slk_match_rule *rule, size_t n_common, size_t n_ans
     return n_common > 0 && 2.0 * (double)n_common / (double)(n_answer + n_gold) >= rule->threshold;
 }
 
-/* --- golds ----------------------------------------------------------------------------------------------------------- */
+/* --- golds -------------------------------------------------------------------------------------------------------- */
 
 static void gold_release(gold *g)
 {
@@ -140,8 +140,8 @@ static char *strict_form(const char *text, size_t n_bytes, size_t *len)
     return valid;
 }
 
-/* The finished form of a text; plain: without the deletions, also chosen (and *plain set) where they leave nothing. Release
- * out->str, also after false. */
+/* The finished form of a text; plain: without the deletions, also chosen (and *plain set) where they leave nothing.
+ * Release out->str, also after false. */
 static bool words_form(slk_form *out, bool *plain, const char *text, size_t n_bytes)
 {
     slk_form_str x;
@@ -265,7 +265,7 @@ char *slk_match_normalize(const slk_match_rule *rule, const char *text, size_t n
     return copy;
 }
 
-/* --- finished answers -------------------------------------------------------------------------------------------------- */
+/* --- finished answers --------------------------------------------------------------------------------------------- */
 
 static int strict_match(const slk_golds *golds, const char *text, size_t n_bytes)
 {
@@ -302,7 +302,8 @@ static bool form_matches(const slk_golds *golds, const gold *g, const char *text
     case SLK_MATCH_CONTAINS:
         return contains_words(text, len, g->form, g->len);
     case SLK_MATCH_F1:
-        return f1_reached(&golds->rule, bag_common(&g->bag, g->form, text, len, NULL, 0, NULL), n_words, g->bag.n_total);
+        return f1_reached(&golds->rule, bag_common(&g->bag, g->form, text, len, NULL, 0, NULL), n_words,
+                          g->bag.n_total);
     default:
         return g->len == len && !memcmp(g->form, text, len);
     }
@@ -344,7 +345,7 @@ int slk_golds_match(const slk_golds *golds, const char *text, size_t n_bytes)
     return found;
 }
 
-/* --- unfinished answers ------------------------------------------------------------------------------------------------ */
+/* --- unfinished answers ------------------------------------------------------------------------------------------- */
 
 static bool begins_with(const char *text, size_t len, const char *prefix, size_t n)
 {
@@ -352,7 +353,8 @@ static bool begins_with(const char *text, size_t len, const char *prefix, size_t
 }
 
 /* valid: the repaired text without its cut character, [n_valid]; tail: the cut character's bytes. */
-static bool strict_alive_text(const slk_golds *golds, const char *valid, size_t n_valid, const char *tail, size_t n_tail)
+static bool strict_alive_text(const slk_golds *golds, const char *valid, size_t n_valid, const char *tail,
+                              size_t n_tail)
 {
     size_t begin, end;
     slk_text_trim(valid, n_valid, &begin, &end);
@@ -361,7 +363,8 @@ static bool strict_alive_text(const slk_golds *golds, const char *valid, size_t 
     size_t n_head = n_valid - begin;
     for (size_t i = 0; i < golds->n; i++) {
         const gold *g = &golds->items[i];
-        if (g->len == end - begin && !memcmp(g->form, head, g->len)) return true; /* if white space follows to the end */
+        if (g->len == end - begin && !memcmp(g->form, head, g->len))
+            return true; /* if white space follows to the end */
         if (!begins_with(g->form, g->len, head, n_head)) continue;
         const char *rest = g->form + n_head;
         size_t n_rest = g->len - n_head;
@@ -373,8 +376,7 @@ static bool strict_alive_text(const slk_golds *golds, const char *valid, size_t 
 static bool strict_alive(const slk_golds *golds, const char *text, size_t n_bytes)
 {
     size_t n_tail = slk_utf8_open_tail(text, n_bytes), n_head = n_bytes - n_tail;
-    if (slk_utf8_valid(text, n_head) == n_head)
-        return strict_alive_text(golds, text, n_head, text + n_head, n_tail);
+    if (slk_utf8_valid(text, n_head) == n_head) return strict_alive_text(golds, text, n_head, text + n_head, n_tail);
     size_t n_valid;
     char *valid = slk_utf8_repair(text, n_head, &n_valid);
     if (!valid) return true;
@@ -388,11 +390,12 @@ static bool may_become_article(const char *word, size_t n)
     return begins_with("a", 1, word, n) || begins_with("an", 2, word, n) || begins_with("the", 3, word, n);
 }
 
-/* In the functions below `known` is what is known about the decomposed form of every answer that begins with the text: its
- * finished words, and the unfinished word as far as it is known. may_vanish: that word may still become an article, which is
- * deleted, or there is none. */
+/* In the functions below `known` is what is known about the decomposed form of every answer that begins with the text:
+ * its finished words, and the unfinished word as far as it is known. may_vanish: that word may still become an article,
+ * which is deleted, or there is none. */
 
-/* The gold must go on behind the finished words (with a space, or not at all), or agree with the unfinished word, too. */
+/* The gold must go on behind the finished words (with a space, or not at all), or agree with the unfinished word, too.
+ */
 static bool em_reachable(const gold *g, const slk_form *known, bool may_vanish)
 {
     size_t n_closed = known->closed_len;
@@ -402,9 +405,9 @@ static bool em_reachable(const gold *g, const slk_form *known, bool may_vanish)
            begins_with(g->decomposed, g->decomposed_len, known->str.data, known->str.len);
 }
 
-/* The best F1 still possible: of the n finished words c are in the gold's bag; adding any missing gold word never lowers
- * 2 (c + j) / (n + j + n_gold), so the best answer goes on with all of them and nothing else. The unfinished word costs one
- * unless it may vanish or become one of those. */
+/* The best F1 still possible: of the n finished words c are in the gold's bag; adding any missing gold word never
+ * lowers 2 (c + j) / (n + j + n_gold), so the best answer goes on with all of them and nothing else. The unfinished
+ * word costs one unless it may vanish or become one of those. */
 static bool f1_reachable(const slk_match_rule *rule, const gold *g, const slk_form *known, bool may_vanish)
 {
     const bag *b = &g->decomposed_bag;

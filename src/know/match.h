@@ -1,15 +1,15 @@
-/* Does an answer match the gold, and can an unfinished answer still come to match? (DESIGN.md, Matching and Definitions.)
+/* Does an answer match the gold, and can an unfinished answer still come to match? (DESIGN.md, Matching and
+ * Definitions.)
  *
- *   em        NFKC, full case folding, delete category P, delete the words a / an / the, collapse white space, in that order;
- *             if nothing is left, compare without the two deletions
- *   strict    equal after trimming
- *   contains  the gold's words, contiguous, among the answer's (both normalised as em)
- *   f1:X      bag of normalised words, F1 >= X
+ *   em        NFKC, full case folding, delete category P, delete the words a / an / the, collapse white space, in that
+ * order; if nothing is left, compare without the two deletions strict    equal after trimming contains  the gold's
+ * words, contiguous, among the answer's (both normalised as em) f1:X      bag of normalised words, F1 >= X
  *
  * What "in that order" means, to the bit:
  *   1. Bytes that are no UTF-8 become U+FFFD (slk_utf8_repair).
  *   2. SLK_NFKC_CASEFOLD: NFKC(fold(NFKC(text))).
- *   3. Characters of category P are deleted. Nothing is composed again over the gap: "a", ".", U+0303 stays two characters.
+ *   3. Characters of category P are deleted. Nothing is composed again over the gap: "a", ".", U+0303 stays two
+ * characters.
  *   4. Words are the longest runs without white space (slk_char_is_space); a word that is now exactly a, an or the is
  *      deleted, so "t-he" is deleted, too.
  *   5. The words that are left are joined by one space.
@@ -41,19 +41,20 @@ typedef struct slk_golds slk_golds;
 slk_status slk_golds_create(slk_golds **out, const slk_match_rule *rule, const slk_fact *fact, slk_err *err);
 void slk_golds_free(slk_golds *golds);
 
-/* Normalise one text as the rule does (for reports and tests): step 5's words, or where steps 3 and 4 leave nothing, the
- * words without them; for strict the trimmed text. Under em two texts match exactly if these are equal. NUL-terminated;
- * free() it; NULL: out of memory. */
+/* Normalise one text as the rule does (for reports and tests): step 5's words, or where steps 3 and 4 leave nothing,
+ * the words without them; for strict the trimmed text. Under em two texts match exactly if these are equal.
+ * NUL-terminated; free() it; NULL: out of memory. */
 char *slk_match_normalize(const slk_match_rule *rule, const char *text, size_t n_bytes);
 
-/* A finished answer: text up to its end (line break excluded), untrimmed, any bytes (broken UTF-8 is repaired with U+FFFD first).
- * -1: out of memory (never for an ASCII text of at most 512 bytes). */
+/* A finished answer: text up to its end (line break excluded), untrimmed, any bytes (broken UTF-8 is repaired with
+ * U+FFFD first). -1: out of memory (never for an ASCII text of at most 512 bytes). */
 int slk_golds_match(const slk_golds *golds, const char *text, size_t n_bytes);
 
-/* An unfinished answer: the bytes so far (no 0x0A among them; the last character may be cut). false only if no continuation
- * whatever can make slk_golds_match true: "dead" must be provable, everything else is alive. Deciding by normalised text:
- * later combining marks, cut characters, unfinished articles, punctuation inside words, white space at the end all keep it
- * alive. What is dead stays dead however it goes on. Out of memory says alive. See match_form.h for why it is right. */
+/* An unfinished answer: the bytes so far (no 0x0A among them; the last character may be cut). false only if no
+ * continuation whatever can make slk_golds_match true: "dead" must be provable, everything else is alive. Deciding by
+ * normalised text: later combining marks, cut characters, unfinished articles, punctuation inside words, white space at
+ * the end all keep it alive. What is dead stays dead however it goes on. Out of memory says alive. See match_form.h for
+ * why it is right. */
 bool slk_golds_alive(const slk_golds *golds, const char *text, size_t n_bytes);
 
 #endif

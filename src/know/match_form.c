@@ -8,23 +8,25 @@
 enum { PUNCTUATION = 1, SPACE = 2, OPEN = 4 };
 
 /* What the general functions say about ASCII: category P, white space, and whether something can join from the right
- * (letters, and < = > with U+0338). test_match.c holds the table against them. */
+ * (letters, and < = > with U+0338). test_match_form.c holds the table against them. */
 static const uint8_t ascii_class[128] = {
-    ['\t'] = SPACE,      ['\n'] = SPACE,      ['\v'] = SPACE,      ['\f'] = SPACE,      ['\r'] = SPACE,
-    [' '] = SPACE,       ['!'] = PUNCTUATION, ['"'] = PUNCTUATION, ['#'] = PUNCTUATION, ['%'] = PUNCTUATION,
+    ['\t'] = SPACE,      ['\n'] = SPACE,       ['\v'] = SPACE,      ['\f'] = SPACE,      ['\r'] = SPACE,
+    [' '] = SPACE,       ['!'] = PUNCTUATION,  ['"'] = PUNCTUATION, ['#'] = PUNCTUATION, ['%'] = PUNCTUATION,
     ['&'] = PUNCTUATION, ['\''] = PUNCTUATION, ['('] = PUNCTUATION, [')'] = PUNCTUATION, ['*'] = PUNCTUATION,
-    [','] = PUNCTUATION, ['-'] = PUNCTUATION, ['.'] = PUNCTUATION, ['/'] = PUNCTUATION, [':'] = PUNCTUATION,
-    [';'] = PUNCTUATION, ['?'] = PUNCTUATION, ['@'] = PUNCTUATION, ['['] = PUNCTUATION, ['\\'] = PUNCTUATION,
-    [']'] = PUNCTUATION, ['_'] = PUNCTUATION, ['{'] = PUNCTUATION, ['}'] = PUNCTUATION,
-    ['<'] = OPEN,        ['='] = OPEN,        ['>'] = OPEN,
-    ['A'] = OPEN, ['B'] = OPEN, ['C'] = OPEN, ['D'] = OPEN, ['E'] = OPEN, ['F'] = OPEN, ['G'] = OPEN, ['H'] = OPEN,
-    ['I'] = OPEN, ['J'] = OPEN, ['K'] = OPEN, ['L'] = OPEN, ['M'] = OPEN, ['N'] = OPEN, ['O'] = OPEN, ['P'] = OPEN,
-    ['Q'] = OPEN, ['R'] = OPEN, ['S'] = OPEN, ['T'] = OPEN, ['U'] = OPEN, ['V'] = OPEN, ['W'] = OPEN, ['X'] = OPEN,
-    ['Y'] = OPEN, ['Z'] = OPEN,
-    ['a'] = OPEN, ['b'] = OPEN, ['c'] = OPEN, ['d'] = OPEN, ['e'] = OPEN, ['f'] = OPEN, ['g'] = OPEN, ['h'] = OPEN,
-    ['i'] = OPEN, ['j'] = OPEN, ['k'] = OPEN, ['l'] = OPEN, ['m'] = OPEN, ['n'] = OPEN, ['o'] = OPEN, ['p'] = OPEN,
-    ['q'] = OPEN, ['r'] = OPEN, ['s'] = OPEN, ['t'] = OPEN, ['u'] = OPEN, ['v'] = OPEN, ['w'] = OPEN, ['x'] = OPEN,
-    ['y'] = OPEN, ['z'] = OPEN,
+    [','] = PUNCTUATION, ['-'] = PUNCTUATION,  ['.'] = PUNCTUATION, ['/'] = PUNCTUATION, [':'] = PUNCTUATION,
+    [';'] = PUNCTUATION, ['?'] = PUNCTUATION,  ['@'] = PUNCTUATION, ['['] = PUNCTUATION, ['\\'] = PUNCTUATION,
+    [']'] = PUNCTUATION, ['_'] = PUNCTUATION,  ['{'] = PUNCTUATION, ['}'] = PUNCTUATION, ['<'] = OPEN,
+    ['='] = OPEN,        ['>'] = OPEN,         ['A'] = OPEN,        ['B'] = OPEN,        ['C'] = OPEN,
+    ['D'] = OPEN,        ['E'] = OPEN,         ['F'] = OPEN,        ['G'] = OPEN,        ['H'] = OPEN,
+    ['I'] = OPEN,        ['J'] = OPEN,         ['K'] = OPEN,        ['L'] = OPEN,        ['M'] = OPEN,
+    ['N'] = OPEN,        ['O'] = OPEN,         ['P'] = OPEN,        ['Q'] = OPEN,        ['R'] = OPEN,
+    ['S'] = OPEN,        ['T'] = OPEN,         ['U'] = OPEN,        ['V'] = OPEN,        ['W'] = OPEN,
+    ['X'] = OPEN,        ['Y'] = OPEN,         ['Z'] = OPEN,        ['a'] = OPEN,        ['b'] = OPEN,
+    ['c'] = OPEN,        ['d'] = OPEN,         ['e'] = OPEN,        ['f'] = OPEN,        ['g'] = OPEN,
+    ['h'] = OPEN,        ['i'] = OPEN,         ['j'] = OPEN,        ['k'] = OPEN,        ['l'] = OPEN,
+    ['m'] = OPEN,        ['n'] = OPEN,         ['o'] = OPEN,        ['p'] = OPEN,        ['q'] = OPEN,
+    ['r'] = OPEN,        ['s'] = OPEN,         ['t'] = OPEN,        ['u'] = OPEN,        ['v'] = OPEN,
+    ['w'] = OPEN,        ['x'] = OPEN,         ['y'] = OPEN,        ['z'] = OPEN,
 };
 
 static char lower(char c)
@@ -45,10 +47,10 @@ void slk_form_str_release(slk_form_str *s)
     s->data = NULL;
 }
 
-/* --- steps 1 and 2 ---------------------------------------------------------------------------------------------- */
+/* --- steps 1 and 2 ------------------------------------------------------------------------------------------------ */
 
-/* slk_text_normalize() gives a C string, and a model can write NUL. NUL joins nothing, so the text between is normalised
- * piece by piece. */
+/* slk_text_normalize() gives a C string, and a model can write NUL. NUL joins nothing, so the text between is
+ * normalised piece by piece. */
 static bool fold_general(slk_form_str *out, const char *valid, size_t n_bytes)
 {
     slk_buf b;
@@ -97,7 +99,7 @@ bool slk_form_fold(slk_form_str *out, const char *text, size_t n_bytes)
     return ok;
 }
 
-/* --- steps 3 to 5 ------------------------------------------------------------------------------------------------ */
+/* --- steps 3 to 5 ------------------------------------------------------------------------------------------------- */
 
 static bool is_article(const char *word, size_t n)
 {
@@ -195,11 +197,11 @@ bool slk_form_decompose(slk_form *out, const slk_form *form)
     return true;
 }
 
-/* --- what can no longer change ------------------------------------------------------------------------------------- */
+/* --- what can no longer change ------------------------------------------------------------------------------------ */
 
-/* Could this character join what stands left of it? A superset of "reorders, or is second in a composition, itself or the
- * first of its compatibility decomposition": marks, conjoining Hangul vowels and finals, and the blocks of compatibility and
- * halfwidth Hangul and halfwidth Katakana sound marks, which decompose to those. */
+/* Could this character join what stands left of it? A superset of "reorders, or is second in a composition, itself or
+ * the first of its compatibility decomposition": marks, conjoining Hangul vowels and finals, and the blocks of
+ * compatibility and halfwidth Hangul and halfwidth Katakana sound marks, which decompose to those. */
 static bool joins_left(uint32_t code)
 {
     return slk_char_is_mark(code) || (code >= 0x1160 && code <= 0x11FF) || (code >= 0x3130 && code <= 0x318F) ||

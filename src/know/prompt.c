@@ -30,7 +30,7 @@ struct slk_template {
 
 static const char builtin[] = "[exemplar]\nQ: {question}\nA: {answer}\n[question]\nQ: {question}\nA:\n";
 
-/* --- parsing one section --------------------------------------------------------------------------------------------- */
+/* --- parsing one section ------------------------------------------------------------------------------------------ */
 
 static bool section_add(section *s, part_kind kind, const char *bytes, size_t n)
 {
@@ -72,8 +72,8 @@ static slk_status section_parse(section *s, const char *name, slk_err *err)
         const char *bytes;
         size_t n = next_piece(s->source + i, s->n_source - i, &kind, &bytes);
         if (n == 0)
-            return slk_fail(err, SLK_E_FORMAT, "%s:%ld: stray '%c', expected {question}, {answer}, {{ or }}", name, line,
-                            s->source[i]);
+            return slk_fail(err, SLK_E_FORMAT, "%s:%ld: stray '%c', expected {question}, {answer}, {{ or }}", name,
+                            line, s->source[i]);
         if (s->source[i] == '\n') line++;
         if (!section_add(s, kind, bytes, kind == LITERAL ? 1 : 0))
             return slk_fail(err, SLK_E_MEMORY, "%s: out of memory", name);
@@ -89,7 +89,7 @@ static size_t section_count(const section *s, part_kind kind)
     return n;
 }
 
-/* --- parsing a file ---------------------------------------------------------------------------------------------------- */
+/* --- parsing a file ----------------------------------------------------------------------------------------------- */
 
 static bool line_is(const char *line, size_t n, const char *text)
 {
@@ -104,8 +104,8 @@ static section *section_of_line(slk_template *t, const char *line, size_t n)
 }
 
 /* Share the lines out to the sections. */
-static slk_status split_sections(slk_template *t, slk_buf sources[2], const char *text, size_t n_bytes, const char *name,
-                                 slk_err *err)
+static slk_status split_sections(slk_template *t, slk_buf sources[2], const char *text, size_t n_bytes,
+                                 const char *name, slk_err *err)
 {
     section *current = NULL;
     long number = 0;
@@ -118,7 +118,8 @@ static slk_status split_sections(slk_template *t, slk_buf sources[2], const char
         section *s = section_of_line(t, line, n);
         if (s) {
             if (s->first_line)
-                return slk_fail(err, SLK_E_FORMAT, "%s:%ld: a second %.*s section, expected one", name, number, (int)n, line);
+                return slk_fail(err, SLK_E_FORMAT, "%s:%ld: a second %.*s section, expected one", name, number, (int)n,
+                                line);
             s->first_line = number + 1;
             current = s;
         } else if (current) {
@@ -126,8 +127,8 @@ static slk_status split_sections(slk_template *t, slk_buf sources[2], const char
             slk_buf_add(source, line, n);
             slk_buf_add(source, "\n", 1);
         } else if (n > 0 && line[0] != '#') {
-            return slk_fail(err, SLK_E_FORMAT, "%s:%ld: text before the first section, expected [exemplar] or [question]",
-                            name, number);
+            return slk_fail(err, SLK_E_FORMAT,
+                            "%s:%ld: text before the first section, expected [exemplar] or [question]", name, number);
         }
     }
     return SLK_OK;
@@ -138,7 +139,8 @@ static slk_status take_section(section *s, slk_buf *source, size_t drop, const c
                                slk_err *err)
 {
     if (!s->first_line)
-        return slk_fail(err, SLK_E_FORMAT, "%s: no line %s, expected the sections [exemplar] and [question]", name, title);
+        return slk_fail(err, SLK_E_FORMAT, "%s: no line %s, expected the sections [exemplar] and [question]", name,
+                        title);
     if (source->failed) return slk_fail(err, SLK_E_MEMORY, "%s: out of memory", name);
     if (source->len <= drop) return slk_fail(err, SLK_E_FORMAT, "%s:%ld: %s is empty", name, s->first_line - 1, title);
     s->n_source = source->len - drop;
@@ -250,7 +252,7 @@ uint64_t slk_template_hash(const slk_template *t)
     return slk_hash_more(h, t->question.source, t->question.n_source);
 }
 
-/* --- rendering --------------------------------------------------------------------------------------------------------- */
+/* --- rendering ---------------------------------------------------------------------------------------------------- */
 
 static void section_render(const section *s, slk_buf *buf, const char *question, const char *answer)
 {

@@ -8,10 +8,11 @@
  *     Q: {question}
  *     A:
  *
- * That is the built-in one. A section is what stands between the section lines, byte for byte: [exemplar] with its last line
- * break, so that exemplars follow each other and the answer ends at a line break (where slick ends the model's answer, too);
- * [question] without its last line break. An empty line inside a section is part of it. {question} and {answer} are filled
- * in, {{ and }} are braces, any other brace is an error. A line break of Windows (CR LF) counts as LF.
+ * That is the built-in one. A section is what stands between the section lines, byte for byte: [exemplar] with its last
+ * line break, so that exemplars follow each other and the answer ends at a line break (where slick ends the model's
+ * answer, too); [question] without its last line break. An empty line inside a section is part of it. {question} and
+ * {answer} are filled in, {{ and }} are braces, any other brace is an error. A line break of Windows (CR LF) counts as
+ * LF.
  *
  * The prompt must not end in white space: the answer follows after one space, so " Paris\n" is what is scored. */
 #ifndef SLK_KNOW_PROMPT_H

@@ -52,7 +52,8 @@ static void test_builtin(void **state)
 static void test_sections(void **state)
 {
     (void)state;
-    slk_template *t = parse("[exemplar]\n\n<{{{question}}}> [exemplar] {answer}{answer}\n#kept\n\n[question]\n{question}\n\n{question}=");
+    slk_template *t = parse(
+        "[exemplar]\n\n<{{{question}}}> [exemplar] {answer}{answer}\n#kept\n\n[question]\n{question}\n\n{question}=");
     assert_renders(t, "\n<{Who? {answer}}> [exemplar] Me {{Me {{\n#kept\n\n", "What?\n\nWhat?=");
     slk_template_free(t);
 
@@ -80,19 +81,26 @@ static void test_errors(void **state)
         {"", "t.txt: no line [exemplar], expected the sections [exemplar] and [question]"},
         {"Q: {question}\nA:\n", "t.txt:1: text before the first section, expected [exemplar] or [question]"},
         {"#\n\n [exemplar]\n", "t.txt:3: text before the first section, expected [exemplar] or [question]"},
-        {"[exemplar]\n{question}{answer}\n", "t.txt: no line [question], expected the sections [exemplar] and [question]"},
+        {"[exemplar]\n{question}{answer}\n",
+         "t.txt: no line [question], expected the sections [exemplar] and [question]"},
         {"[exemplar]\n[question]\n{question}\n", "t.txt:1: [exemplar] is empty"},
         {"[exemplar]\n{question}{answer}\n[question]\n", "t.txt:3: [question] is empty"},
         {"[exemplar]\n{question}{answer}\n[question]\n\n", "t.txt:3: [question] is empty"},
         {"[exemplar]\n{question}{answer}\n[exemplar]\n", "t.txt:3: a second [exemplar] section, expected one"},
         {"[exemplar]\n{question}\n[question]\n{question}\n", "t.txt:1: [exemplar] needs both {question} and {answer}"},
         {"[exemplar]\n{question}{answer}\n[question]\nA:\n", "t.txt:3: [question] needs {question}"},
-        {"[exemplar]\n{question}{answer}\n[question]\n{question}{answer}", "t.txt:3: {answer} in [question], expected it in [exemplar] only"},
-        {"[exemplar]\n{question}{answer}\n[question]\n{question} \n", "t.txt:3: [question] ends in white space; the answer follows after one space"},
-        {"[exemplar]\n{question}{answer}\n[question]\n{question}\n\n", "t.txt:3: [question] ends in white space; the answer follows after one space"},
-        {"[exemplar]\n{question}\n{Answer}\n[question]\n{question}\n", "t.txt:3: stray '{', expected {question}, {answer}, {{ or }}"},
-        {"[exemplar]\n{question}{answer}\n[question]\n\n{question} }\n", "t.txt:5: stray '}', expected {question}, {answer}, {{ or }}"},
-        {"[exemplar]\n{question}{answer}\n[question]\n{question} {", "t.txt:4: stray '{', expected {question}, {answer}, {{ or }}"},
+        {"[exemplar]\n{question}{answer}\n[question]\n{question}{answer}",
+         "t.txt:3: {answer} in [question], expected it in [exemplar] only"},
+        {"[exemplar]\n{question}{answer}\n[question]\n{question} \n",
+         "t.txt:3: [question] ends in white space; the answer follows after one space"},
+        {"[exemplar]\n{question}{answer}\n[question]\n{question}\n\n",
+         "t.txt:3: [question] ends in white space; the answer follows after one space"},
+        {"[exemplar]\n{question}\n{Answer}\n[question]\n{question}\n",
+         "t.txt:3: stray '{', expected {question}, {answer}, {{ or }}"},
+        {"[exemplar]\n{question}{answer}\n[question]\n\n{question} }\n",
+         "t.txt:5: stray '}', expected {question}, {answer}, {{ or }}"},
+        {"[exemplar]\n{question}{answer}\n[question]\n{question} {",
+         "t.txt:4: stray '{', expected {question}, {answer}, {{ or }}"},
         {"[exemplar]\n{question}\xFF{answer}\n", "t.txt:2: byte 0xFF is no UTF-8"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
