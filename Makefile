@@ -1,8 +1,6 @@
 # A thin layer for people over CMake presets (CMakePresets.json) and tools/. `make` alone lists the targets.
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
-# Many test programs side by side with threads of their own: waiting threads should sleep, not spin.
-export OMP_WAIT_POLICY = passive
 export CTEST_PARALLEL_LEVEL ?= $(JOBS)
 
 BUILD = cmake --build --preset $(1) -j $(JOBS)
