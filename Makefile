@@ -57,7 +57,7 @@ fuzz: ## fuzz every parser for FUZZ_SECONDS (60) each, with libFuzzer
 install: ## program, man page, completion and data under PREFIX (/usr/local); DESTDIR is honoured
 	@tools/install-deps.sh build
 	@cmake --preset release --log-level=WARNING -DCMAKE_INSTALL_PREFIX='$(abspath $(PREFIX))'
-	@$(call BUILD,release)
+	@$(call BUILD,release) --target slick
 	@cmake --install build/release
 
 format: ## format all C files (clang-format 14)
