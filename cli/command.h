@@ -50,6 +50,8 @@
     X(score)                                                                                                           \
     X(import)                                                                                                          \
     X(facts)                                                                                                           \
+    X(labels)                                                                                                          \
+    X(relabel)                                                                                                         \
     X(merge)
 
 typedef enum slk_group { SLK_GROUP_MODEL, SLK_GROUP_KNOW, SLK_GROUP_MEASURE, SLK_N_GROUPS } slk_group;
