@@ -159,7 +159,7 @@ static slk_status run(slk_cli *cli, slk_err *err)
 const slk_command slk_cmd_facts = {
     .name = "facts",
     .group = SLK_GROUP_KNOW,
-    .summary = "the fact sets of the store: splits, relations, counts, what each filter removed",
+    .summary = "fact sets: splits, relations, what each filter removed",
     .synopsis = "",
     .about = "Relations marked ood are out of distribution: their facts are only ever tested.",
     .examples = {"slick facts", "slick facts --set entityquestions --json"},

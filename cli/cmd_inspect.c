@@ -366,7 +366,7 @@ static slk_status run(slk_cli *cli, slk_err *err)
 const slk_command slk_cmd_inspect = {
     .name = "inspect",
     .group = SLK_GROUP_MODEL,
-    .summary = "what is in a model: architecture, shapes, parameters, tokenizer, memory",
+    .summary = "architecture, shapes, parameters, tokenizer, memory needed",
     .synopsis = "MODEL",
     .about = "Reads the head of the file only, so it is quick for any size. Quantised tensors are said to be so: they take the "
              "memory of the compute type once loaded.",

@@ -69,7 +69,7 @@ static slk_status run(slk_cli *cli, slk_err *err)
 const slk_command slk_cmd_merge = {
     .name = "merge",
     .group = SLK_GROUP_KNOW,
-    .summary = "bring facts, answers and labels of other stores into this one",
+    .summary = "bring facts and labels of other stores into this one",
     .synopsis = "OTHER.db...",
     .about = "For shards of one probe, and for work that was done on other machines. Equal settings are one label set: its labels join, and two "
              "that disagree are an error that names the fact. Label sets of other models, compute types or kernels stay apart. "

@@ -248,7 +248,7 @@ static slk_status run(slk_cli *cli, slk_err *err)
 const slk_command slk_cmd_relabel = {
     .name = "relabel",
     .group = SLK_GROUP_KNOW,
-    .summary = "count stored answers again, with fewer prompts or samples or another matcher",
+    .summary = "count stored answers again: fewer prompts, another matcher",
     .synopsis = "",
     .about = "Needs no model. Shows the categories that result, and how they settle with the number of prompts and of samples. "
              "Another matcher needs the text of every answer: slick probe --answers all. The store stays as it is.",

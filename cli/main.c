@@ -17,11 +17,11 @@ static slk_cli cli;
 static bool wants_help, wants_version;
 
 const slk_option slk_global_options[] = {
-    SLK_OPT_STR("store", &cli.store, "FILE", "slick.db", "the SQLite file that holds facts, answers and labels"),
+    SLK_OPT_STR("store", &cli.store, "FILE", "slick.db", "the SQLite file that holds everything"),
     SLK_OPT_U64("seed", &cli.seed, "N", "0", "of everything random"),
     SLK_OPT_INT("threads", &cli.threads, "N", NULL, 1, 1024, "threads to compute with (default: physical cores)"),
     SLK_OPT_CHOICE("dtype", &cli.dtype, "f32|bf16", NULL,
-                   "type to compute in (default: bf16 where the processor multiplies it)"),
+                   "to compute in (default: bf16 where the processor has it)"),
     SLK_OPT_FLAG("json", &cli.json, "results as one JSON value on stdout"),
     SLK_OPT_FLAG("quiet", &cli.quiet, "no progress, no notes"),
     SLK_OPT_FLAG("force", &cli.force, "overwrite existing output files"),

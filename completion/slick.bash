@@ -4,17 +4,17 @@
 _slick_global_options='--store --seed --threads --dtype --json --quiet --force --help --version'
 
 declare -gA _slick_options=(
-    [inspect]=''
+    [inspect]='--keys --tensors'
     [tokenize]='--special --bos'
     [logits]='--tokens --text --last --top'
     [generate]='--max-tokens --temperature --top-k --stop --chat'
     [score]='--match --max-tokens --temperature --top-k'
-    [import]='--name --map --split --ood --keep-multi-answer --overlap'
-    [facts]=''
+    [import]='--name --map --format --split --relations --ood --keep-multi-answer --keep-ood-train --overlap'
+    [facts]='--set'
     [probe]='--set --split --relations --limit --shard --n-ex --shots --samples --temperature --top-k --match --answers
         --template --pool --batch-tokens --naive'
-    [labels]='--by --labels --csv --jsonl --review'
-    [relabel]='--n-ex --samples --match --labels'
+    [labels]='--by --labels --split --relations --csv --jsonl --review --list'
+    [relabel]='--n-ex --samples --match --labels --split --relations --jsonl'
     [merge]=''
     [bench]=''
     [help]=''
@@ -46,6 +46,7 @@ _slick() {
     --match) words='em strict contains f1:' ;;
     --answers) words='none greedy all' ;;
     --by) words='relation split' ;;
+    --format) words='auto jsonl json csv tsv' ;;
     --overlap) words='subject subject-or-object none' ;;
     --seed | --threads | --limit | --shard | --n-ex | --shots | --samples | --temperature | --top-k | --top | \
         --batch-tokens | --max-tokens | --tokens | --text | --stop | --name | --map | --ood | --set | --relations | \
