@@ -24,11 +24,12 @@ static const slk_option OPTIONS[] = {
     SLK_OPT_LIST("relations", &opt.relations, "REL,REL", "only facts of these relations"),
     SLK_OPT_FLAG("csv", &opt.csv, "the table as comma-separated values, in full precision"),
     SLK_OPT_FLAG("jsonl", &opt.jsonl, "a fact a line, with its category, shares and the answers seen"),
-    SLK_OPT_INT("review", &opt.n_review, "N", NULL, 1, 1e6, "a CSV sheet of N answers called wrong, to be judged by hand"),
+    SLK_OPT_INT("review", &opt.n_review, "N", NULL, 1, 1e6,
+                "a CSV sheet of N answers called wrong, to be judged by hand"),
     SLK_OPT_FLAG("list", &opt.list, "the label sets of the store, newest first"),
     SLK_OPT_END};
 
-/* --- the label sets ------------------------------------------------------------------------------------------------------ */
+/* --- the label sets --------------------------------------------------------------------------------------------- */
 
 static slk_status print_sets(const slk_cli *cli, const slk_label_set_info *sets, size_t n, slk_err *err)
 {
@@ -69,7 +70,7 @@ static slk_status show_sets(const slk_cli *cli, slk_store *store, slk_err *err)
     return status;
 }
 
-/* --- one label set -------------------------------------------------------------------------------------------------------- */
+/* --- one label set ---------------------------------------------------------------------------------------------- */
 
 typedef struct visit_user {
     const slk_label_set_info *info;
@@ -93,13 +94,15 @@ static slk_status print_line(void *user, const slk_fact *fact, slk_label *label,
     return slk_cli_json(slk_cli_label_line(u->info, fact, label, label->n_ex, label->n_samples), err);
 }
 
-static slk_status show_review(const slk_cli *cli, slk_store *store, const slk_label_set_info *info, const slk_label_filter *filter,
-                              slk_err *err)
+static slk_status show_review(const slk_cli *cli, slk_store *store, const slk_label_set_info *info,
+                              const slk_label_filter *filter, slk_err *err)
 {
     if (strcmp(info->settings.decoded, "none") == 0)
-        return slk_fail(err, SLK_E_NOT_FOUND,
-                        "label set %" PRId64 " has no text of wrong answers: it was made by slick probe --answers none, expected greedy or all",
-                        info->id);
+        return slk_fail(
+            err, SLK_E_NOT_FOUND,
+            "label set %" PRId64
+            " has no text of wrong answers: it was made by slick probe --answers none, expected greedy or all",
+            info->id);
     slk_review *review;
     slk_status status = slk_review_create(&review, (size_t)opt.n_review, cli->seed, err);
     if (status == SLK_OK) status = slk_cli_walk_labels(store, info, filter, true, slk_review_visit, review, err);
@@ -111,8 +114,8 @@ static slk_status show_review(const slk_cli *cli, slk_store *store, const slk_la
     return status;
 }
 
-static slk_status show_table(const slk_cli *cli, slk_store *store, const slk_label_set_info *info, const slk_label_filter *filter,
-                             slk_err *err)
+static slk_status show_table(const slk_cli *cli, slk_store *store, const slk_label_set_info *info,
+                             const slk_label_filter *filter, slk_err *err)
 {
     visit_user user = {.info = info, .summary = {.by = opt.by}};
     slk_status status = slk_cli_walk_labels(store, info, filter, false, count_fact, &user, err);
@@ -127,7 +130,8 @@ static slk_status show_table(const slk_cli *cli, slk_store *store, const slk_lab
         slk_cli_note(cli, "shares in %%, in parentheses the 95%% interval");
         const bool *has = user.has_split;
         if (has[0] + has[1] + has[2] > 1 && strcmp(opt.by, "relation") == 0)
-            slk_cli_note(cli, "facts of several splits are counted together; --split shows one, --by split compares them");
+            slk_cli_note(cli,
+                         "facts of several splits are counted together; --split shows one, --by split compares them");
     }
     slk_summary_release(&user.summary);
     return status;
@@ -149,8 +153,10 @@ static slk_status show_labels(slk_cli *cli, slk_store *store, slk_err *err)
 
 static slk_status run(slk_cli *cli, slk_err *err)
 {
-    if (cli->json + opt.csv + opt.jsonl + (opt.n_review > 0) > 1 || (opt.list && (opt.csv || opt.jsonl || opt.n_review)))
-        return slk_cli_usage(cli, err, "--json, --csv, --jsonl, --review and --list exclude each other (but --list --json)");
+    if (cli->json + opt.csv + opt.jsonl + (opt.n_review > 0) > 1 ||
+        (opt.list && (opt.csv || opt.jsonl || opt.n_review)))
+        return slk_cli_usage(cli, err,
+                             "--json, --csv, --jsonl, --review and --list exclude each other (but --list --json)");
     slk_store *store = NULL;
     slk_status status = slk_cli_open_store(&store, cli, SLK_STORE_READ, err);
     if (status == SLK_OK) status = opt.list ? show_sets(cli, store, err) : show_labels(cli, store, err);
@@ -163,8 +169,9 @@ const slk_command slk_cmd_labels = {
     .group = SLK_GROUP_KNOW,
     .summary = "how much the model knows: shares of the four categories",
     .synopsis = "",
-    .about = "HighlyKnown: every greedy answer is right. MaybeKnown: some are. WeaklyKnown: none is, but a sampled one. "
-             "Unknown: no answer is right. Shares come with their 95% (Wilson) interval.",
+    .about =
+        "HighlyKnown: every greedy answer is right. MaybeKnown: some are. WeaklyKnown: none is, but a sampled one. "
+        "Unknown: no answer is right. Shares come with their 95% (Wilson) interval.",
     .examples = {"slick labels", "slick labels --by split --json", "slick labels --jsonl > labels.jsonl",
                  "slick labels --review 100 > sheet.csv"},
     .n_args_min = 0,

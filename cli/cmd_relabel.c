@@ -19,8 +19,10 @@ static struct {
 
 static const slk_option OPTIONS[] = {
     SLK_OPT_INT("n-ex", &opt.n_ex, "N", NULL, 1, 1000, "prompts to count, the first N (default: all there are)"),
-    SLK_OPT_INT("samples", &opt.n_samples, "N", NULL, 0, 65535, "samples to count of each prompt, the first N (default: all there are)"),
-    SLK_OPT_STR("match", &opt.match, "RULE", NULL, "em, strict, contains or f1:X (default: the label set's; others need all answers)"),
+    SLK_OPT_INT("samples", &opt.n_samples, "N", NULL, 0, 65535,
+                "samples to count of each prompt, the first N (default: all there are)"),
+    SLK_OPT_STR("match", &opt.match, "RULE", NULL,
+                "em, strict, contains or f1:X (default: the label set's; others need all answers)"),
     SLK_OPT_INT("labels", &opt.id, "ID", NULL, 1, 1e15, "label set (default: the newest)"),
     SLK_OPT_CHOICE("split", &opt.split, "train|dev|test", NULL, "only facts of this split"),
     SLK_OPT_LIST("relations", &opt.relations, "REL,REL", "only facts of these relations"),
@@ -45,7 +47,7 @@ typedef struct relabelling {
     size_t n_changed;           /* facts whose category is not the stored one */
 } relabelling;
 
-/* --- another matcher --------------------------------------------------------------------------------------------------------- */
+/* --- another matcher -------------------------------------------------------------------------------------------- */
 
 static void clear_bits(slk_label *label)
 {
@@ -53,14 +55,14 @@ static void clear_bits(slk_label *label)
     memset(label->sampled, 0, (size_t)label->n_ex * label->n_samples);
 }
 
-/* Judge every stored answer again. Equal texts stand near each other often enough that remembering the last few pays. */
+/* Judge every stored answer again. Equal texts stand near each other often enough to remember the last few. */
 static slk_status match_again(const relabelling *r, const slk_fact *fact, slk_label *label, slk_err *err)
 {
     if (label->unlabelable) return SLK_OK;
     size_t expected = (size_t)label->n_ex * (1u + label->n_samples);
     if (label->n_answers != expected)
-        return slk_fail(err, SLK_E_FORMAT, "label set %" PRId64 ": '%s': found %zu answers, expected %zu", r->info->id, fact->question,
-                        label->n_answers, expected);
+        return slk_fail(err, SLK_E_FORMAT, "label set %" PRId64 ": '%s': found %zu answers, expected %zu", r->info->id,
+                        fact->question, label->n_answers, expected);
     slk_golds *golds;
     slk_status status = slk_golds_create(&golds, &r->rule, fact, err);
     if (status) return status;
@@ -83,7 +85,7 @@ static slk_status match_again(const relabelling *r, const slk_fact *fact, slk_la
     return status;
 }
 
-/* --- counting ------------------------------------------------------------------------------------------------------------------ */
+/* --- counting --------------------------------------------------------------------------------------------------- */
 
 static void count_saturation(saturation_row *rows, unsigned n, const slk_label *label, slk_category full)
 {
@@ -102,14 +104,15 @@ static slk_status visit(void *user, const slk_fact *fact, slk_label *label, slk_
     if (status) return status;
     slk_category category = slk_label_category(label, r->settings.n_ex, r->settings.n_samples);
     r->n_changed += category != stored;
-    if (opt.jsonl) return slk_cli_json(slk_cli_label_line(r->info, fact, label, r->settings.n_ex, r->settings.n_samples), err);
+    if (opt.jsonl)
+        return slk_cli_json(slk_cli_label_line(r->info, fact, label, r->settings.n_ex, r->settings.n_samples), err);
     if (!slk_summary_add(&r->summary, fact->relation, category)) return slk_fail(err, SLK_E_MEMORY, "out of memory");
     count_saturation(r->by_n_ex, r->settings.n_ex, label, category);
     count_saturation(r->by_samples, r->settings.n_samples, label, category);
     return SLK_OK;
 }
 
-/* --- what comes out ------------------------------------------------------------------------------------------------------------- */
+/* --- what comes out --------------------------------------------------------------------------------------------- */
 
 static size_t n_labelled(const saturation_row *row)
 {
@@ -121,11 +124,13 @@ static double share(size_t n, size_t of)
     return of ? (double)n / (double)of : 0;
 }
 
-static slk_status print_saturation(const char *what, const saturation_row *rows, unsigned n, bool by_samples, slk_err *err)
+static slk_status print_saturation(const char *what, const saturation_row *rows, unsigned n, bool by_samples,
+                                   slk_err *err)
 {
     slk_table t;
-    slk_table_init(&t, "rrrrrr",
-                   (const char *const[]){what, "HighlyKnown %", "MaybeKnown %", "WeaklyKnown %", "Unknown %", "same as last %"});
+    slk_table_init(
+        &t, "rrrrrr",
+        (const char *const[]){what, "HighlyKnown %", "MaybeKnown %", "WeaklyKnown %", "Unknown %", "same as last %"});
     for (unsigned i = 0; i < n; i++) {
         size_t all = n_labelled(&rows[i]);
         slk_table_cell(&t, "%u", by_samples ? rows[i].n_samples : rows[i].n_ex);
@@ -154,8 +159,9 @@ static json_t *saturation_json(const saturation_row *rows, unsigned n)
 
 static slk_status print_json(const relabelling *r, slk_err *err)
 {
-    json_t *o = json_pack("{s:o, s:i, s:i, s:s, s:I}", "labels", slk_cli_label_set_json(r->info), "n_ex", (int)r->settings.n_ex,
-                          "samples", (int)r->settings.n_samples, "match", r->settings.match, "changed", (json_int_t)r->n_changed);
+    json_t *o = json_pack("{s:o, s:i, s:i, s:s, s:I}", "labels", slk_cli_label_set_json(r->info), "n_ex",
+                          (int)r->settings.n_ex, "samples", (int)r->settings.n_samples, "match", r->settings.match,
+                          "changed", (json_int_t)r->n_changed);
     if (!o) return slk_fail(err, SLK_E_MEMORY, "out of memory");
     slk_summary_json(o, &r->summary);
     json_object_set_new(o, "by_n_ex", saturation_json(r->by_n_ex, r->settings.n_ex));
@@ -172,20 +178,21 @@ static slk_status print_text(const relabelling *r, slk_err *err)
     return status;
 }
 
-/* --- what is asked ----------------------------------------------------------------------------------------------------------------- */
+/* --- what is asked ---------------------------------------------------------------------------------------------- */
 
-static slk_status check_count(const slk_label_set_info *info, const char *option, int64_t asked, unsigned has, const char *what,
-                              slk_err *err)
+static slk_status check_count(const slk_label_set_info *info, const char *option, int64_t asked, unsigned has,
+                              const char *what, slk_err *err)
 {
     if (asked <= (int64_t)has) return SLK_OK;
-    return slk_fail(err, SLK_E_ARG, "label set %" PRId64 " has %u %s, expected at least the %" PRId64 " of %s", info->id, has, what,
-                    asked, option);
+    return slk_fail(err, SLK_E_ARG, "label set %" PRId64 " has %u %s, expected at least the %" PRId64 " of %s",
+                    info->id, has, what, asked, option);
 }
 
 static bool is_same_rule(const slk_match_rule *rule, const char *text)
 {
     slk_match_rule other;
-    return slk_match_parse(&other, text, NULL) == SLK_OK && other.kind == rule->kind && other.threshold == rule->threshold;
+    return slk_match_parse(&other, text, NULL) == SLK_OK && other.kind == rule->kind &&
+           other.threshold == rule->threshold;
 }
 
 static slk_status plan(relabelling *r, slk_err *err)
@@ -193,14 +200,16 @@ static slk_status plan(relabelling *r, slk_err *err)
     const slk_label_set_info *info = r->info;
     r->settings = info->settings;
     slk_status status = check_count(info, "--n-ex", opt.n_ex, info->settings.n_ex, "prompts", err);
-    if (status == SLK_OK) status = check_count(info, "--samples", opt.n_samples, info->settings.n_samples, "samples", err);
+    if (status == SLK_OK)
+        status = check_count(info, "--samples", opt.n_samples, info->settings.n_samples, "samples", err);
     if (status) return status;
     if (slk_cli_given(&opt.n_ex)) r->settings.n_ex = (unsigned)opt.n_ex;
     if (slk_cli_given(&opt.n_samples)) r->settings.n_samples = (unsigned)opt.n_samples;
     r->rematch = opt.match && !is_same_rule(&r->rule, info->settings.match);
     if (r->rematch && strcmp(info->settings.decoded, "all") != 0)
         return slk_fail(err, SLK_E_NOT_FOUND,
-                        "label set %" PRId64 " was matched by %s and keeps not every answer's text (--answers %s): to match by %s it needs "
+                        "label set %" PRId64
+                        " was matched by %s and keeps not every answer's text (--answers %s): to match by %s it needs "
                         "slick probe --answers all",
                         info->id, info->settings.match, info->settings.decoded, opt.match);
     if (r->rematch) snprintf(r->settings.match, sizeof r->settings.match, "%s", opt.match);
@@ -208,7 +217,8 @@ static slk_status plan(relabelling *r, slk_err *err)
     r->by_n_ex = slk_alloc_zero(r->settings.n_ex, sizeof *r->by_n_ex);
     r->by_samples = slk_alloc_zero(r->settings.n_samples, sizeof *r->by_samples);
     if (!r->by_n_ex || !r->by_samples) return slk_fail(err, SLK_E_MEMORY, "out of memory");
-    for (unsigned e = 0; e < r->settings.n_ex; e++) r->by_n_ex[e].n_ex = e + 1, r->by_n_ex[e].n_samples = r->settings.n_samples;
+    for (unsigned e = 0; e < r->settings.n_ex; e++)
+        r->by_n_ex[e].n_ex = e + 1, r->by_n_ex[e].n_samples = r->settings.n_samples;
     for (unsigned i = 0; i < r->settings.n_samples; i++)
         r->by_samples[i].n_ex = r->settings.n_ex, r->by_samples[i].n_samples = i + 1;
     return SLK_OK;
@@ -231,7 +241,8 @@ static slk_status run(slk_cli *cli, slk_err *err)
     relabelling r = {0};
     slk_err problem = {0};
     if (cli->json && opt.jsonl) return slk_cli_usage(cli, err, "--json and --jsonl exclude each other");
-    if (opt.match && slk_match_parse(&r.rule, opt.match, &problem)) return slk_cli_usage(cli, err, "--match: %s", problem.msg);
+    if (opt.match && slk_match_parse(&r.rule, opt.match, &problem))
+        return slk_cli_usage(cli, err, "--match: %s", problem.msg);
     slk_store *store = NULL;
     slk_label_set_info info;
     slk_status status = slk_cli_open_store(&store, cli, SLK_STORE_READ, err);
@@ -250,7 +261,8 @@ const slk_command slk_cmd_relabel = {
     .group = SLK_GROUP_KNOW,
     .summary = "count stored answers again: fewer prompts, another matcher",
     .synopsis = "",
-    .about = "Needs no model. Shows the categories that result, and how they settle with the number of prompts and of samples. "
+    .about = "Needs no model. Shows the categories that result, and how they settle with the number of prompts and of "
+             "samples. "
              "Another matcher needs the text of every answer: slick probe --answers all. The store stays as it is.",
     .examples = {"slick relabel --n-ex 5 --samples 8", "slick relabel --match contains --jsonl > contains.jsonl"},
     .n_args_min = 0,

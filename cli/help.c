@@ -15,8 +15,8 @@ static int help_width(FILE *stream)
 /* A space at which no line ends. */
 #define GLUE '\v'
 
-/* Print text, which may have line breaks, in lines of at most `width` columns that begin at column `indent`; the cursor stands
- * at `column`. */
+/* Print text, which may have line breaks, in lines of at most `width` columns that begin at column `indent`; the cursor
+ * stands at `column`. */
 static void print_wrapped(FILE *stream, const char *text, int column, int indent, int width)
 {
     bool first = true; /* of its line: no space before it */
@@ -134,8 +134,10 @@ void slk_help_overview(FILE *stream)
     fputs("\nGlobal options, before or after the command\n", stream);
     print_options(stream, slk_global_options, width);
     fputs("\n", stream);
-    print_wrapped(stream, "`slick COMMAND --help` says more. Exit codes: 0 done, 1 failed, 2 usage, 3 a --fail-if condition held.", 0,
-                  0, width);
+    print_wrapped(
+        stream,
+        "`slick COMMAND --help` says more. Exit codes: 0 done, 1 failed, 2 usage, 3 a --fail-if condition held.", 0, 0,
+        width);
 }
 
 const char *slk_help_guess_command(const char *typed)

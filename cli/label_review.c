@@ -59,7 +59,8 @@ static void swap_rows(row *a, row *b)
 
 static void sift_up(slk_review *r, size_t i)
 {
-    for (; i > 0 && r->rows[i].key > r->rows[(i - 1) / 2].key; i = (i - 1) / 2) swap_rows(&r->rows[i], &r->rows[(i - 1) / 2]);
+    for (; i > 0 && r->rows[i].key > r->rows[(i - 1) / 2].key; i = (i - 1) / 2)
+        swap_rows(&r->rows[i], &r->rows[(i - 1) / 2]);
 }
 
 static void sift_down(slk_review *r)

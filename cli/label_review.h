@@ -5,8 +5,8 @@
 
 #include "label_walk.h"
 
-/* Answers called wrong, drawn without replacement from all recorded wrong draws (so frequent ones are likelier), each text of a
- * fact once. Which ones depends on the seed, never on order or shards. */
+/* Answers called wrong, drawn without replacement from all recorded wrong draws (so frequent ones are likelier), each
+ * text of a fact once. Which ones depends on the seed, never on order or shards. */
 typedef struct slk_review slk_review;
 
 /* Errors: SLK_E_MEMORY. */
@@ -14,7 +14,8 @@ slk_status slk_review_create(slk_review **out, size_t n_wanted, uint64_t seed, s
 void slk_review_free(slk_review *review);
 /* A slk_label_visit; user: the review. */
 slk_status slk_review_visit(void *review, const slk_fact *fact, slk_label *label, slk_err *err);
-/* CSV: relation,question,answers,aliases,model_answer,n_greedy,n_sampled,verdict (empty: to be filled in). Returns the number of rows. */
+/* CSV: relation,question,answers,aliases,model_answer,n_greedy,n_sampled,verdict (empty: to be filled in). Returns the
+ * number of rows. */
 size_t slk_review_print_csv(const slk_review *review, FILE *stream);
 
 #endif

@@ -40,7 +40,7 @@ static size_t n_labelled(const slk_summary_row *row)
     return n;
 }
 
-/* --- table ----------------------------------------------------------------------------------------------------------------- */
+/* --- table ------------------------------------------------------------------------------------------------------ */
 
 /* Decimals that the shares deserve: one where every interval is narrower than 10 points. */
 static int choose_decimals(const slk_summary *s)
@@ -75,8 +75,8 @@ static void add_row(slk_table *t, const slk_summary *s, const slk_summary_row *r
             continue;
         }
         slk_interval w = slk_stats_wilson(row->n[c], n, CONFIDENCE);
-        slk_table_cell(t, "%.*f (%.*f-%.*f)", decimals, 100.0 * (double)row->n[c] / (double)n, decimals, 100 * w.low, decimals,
-                       100 * w.high);
+        slk_table_cell(t, "%.*f (%.*f-%.*f)", decimals, 100.0 * (double)row->n[c] / (double)n, decimals, 100 * w.low,
+                       decimals, 100 * w.high);
     }
     if (row != &s->all && strcmp(s->by, "relation") == 0) describe_relation(what, sizeof what, row->name);
     slk_table_cell(t, "%s", what);
@@ -86,9 +86,11 @@ slk_status slk_summary_print(const slk_summary *s, FILE *stream, slk_err *err)
 {
     slk_table t;
     int decimals = choose_decimals(s);
-    slk_table_init(&t, "lrrrrrl",
-                   (const char *const[]){s->by, "n", "HighlyKnown %", "MaybeKnown %", "WeaklyKnown %", "Unknown %", ""});
-    for (size_t i = 0; i < s->n_rows; i++) add_row(&t, s, &s->rows[i], s->rows[i].name[0] ? s->rows[i].name : "(none)", decimals);
+    slk_table_init(
+        &t, "lrrrrrl",
+        (const char *const[]){s->by, "n", "HighlyKnown %", "MaybeKnown %", "WeaklyKnown %", "Unknown %", ""});
+    for (size_t i = 0; i < s->n_rows; i++)
+        add_row(&t, s, &s->rows[i], s->rows[i].name[0] ? s->rows[i].name : "(none)", decimals);
     if (s->n_rows > 1) {
         slk_table_rule(&t);
         add_row(&t, s, &s->all, "all", decimals);
@@ -101,7 +103,7 @@ slk_status slk_summary_print(const slk_summary *s, FILE *stream, slk_err *err)
     return status;
 }
 
-/* --- for programs ------------------------------------------------------------------------------------------------------------ */
+/* --- for programs ----------------------------------------------------------------------------------------------- */
 
 static void print_csv_row(const slk_summary_row *row, const char *name, FILE *stream)
 {

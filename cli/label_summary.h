@@ -28,7 +28,8 @@ bool slk_summary_add(slk_summary *summary, const char *group, slk_category categ
 /* Shares are of the facts that have a category: unlabelable ones are counted apart. */
 slk_status slk_summary_print(const slk_summary *summary, FILE *stream, slk_err *err);
 void slk_summary_print_csv(const slk_summary *summary, FILE *stream);
-/* Into object: "by", "groups": [{<by>: name, "n", "unlabelable", "categories": {name: {"n","share","low","high"}}}], "all": {...}. */
+/* Into object: "by", "groups": [{<by>: name, "n", "unlabelable", "categories": {name: {"n","share","low","high"}}}],
+ * "all": {...}. */
 void slk_summary_json(json_t *object, const slk_summary *summary);
 
 #endif

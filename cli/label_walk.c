@@ -47,19 +47,21 @@ static slk_status walk(slk_store *store, const slk_label_set_info *info, const s
     }
     slk_label_cursor_close(cursor);
     if (status == SLK_OK && n_visited == 0)
-        return slk_fail(err, SLK_E_NOT_FOUND, "%s: label set %" PRId64 " has no labels of such facts", slk_store_path(store), info->id);
+        return slk_fail(err, SLK_E_NOT_FOUND, "%s: label set %" PRId64 " has no labels of such facts",
+                        slk_store_path(store), info->id);
     return status;
 }
 
-slk_status slk_cli_walk_labels(slk_store *store, const slk_label_set_info *info, const slk_label_filter *filter, bool with_answers,
-                               slk_label_visit *visit, void *user, slk_err *err)
+slk_status slk_cli_walk_labels(slk_store *store, const slk_label_set_info *info, const slk_label_filter *filter,
+                               bool with_answers, slk_label_visit *visit, void *user, slk_err *err)
 {
     slk_facts facts = {0};
     slk_status status = slk_store_load_facts(store, &facts, info->settings.set_name, filter->split,
                                              (const char *const *)filter->relations->items, filter->relations->n, err);
     if (status) return status;
     const slk_fact **index = sort_by_id(&facts);
-    status = index ? walk(store, info, index, facts.n, with_answers, visit, user, err) : slk_fail(err, SLK_E_MEMORY, "out of memory");
+    status = index ? walk(store, info, index, facts.n, with_answers, visit, user, err)
+                   : slk_fail(err, SLK_E_MEMORY, "out of memory");
     free(index);
     slk_facts_release(&facts);
     return status;
@@ -95,8 +97,8 @@ static json_t *seen_json(const slk_label *label, unsigned n_ex, unsigned n_sampl
     slk_seen *seen = slk_alloc(label->n_answers, sizeof *seen);
     size_t n = seen ? slk_cli_distinct_answers(seen, label, n_ex, n_samples) : 0;
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, json_pack("{s:s, s:i, s:i}", "text", seen[i].text, "n_greedy", (int)seen[i].n_greedy, "n_sampled",
-                                              (int)seen[i].n_sampled));
+        json_array_append_new(list, json_pack("{s:s, s:i, s:i}", "text", seen[i].text, "n_greedy",
+                                              (int)seen[i].n_greedy, "n_sampled", (int)seen[i].n_sampled));
     free(seen);
     return list;
 }

@@ -12,12 +12,12 @@ typedef struct slk_label_filter {
     const slk_list *relations; /* n = 0: all */
 } slk_label_filter;
 
-/* Called for one label after the other, in the order of the facts. The label may be changed; it is released afterwards. */
+/* Called for one label after the other, in the order of the facts. The label may be changed; it is released then. */
 typedef slk_status slk_label_visit(void *user, const slk_fact *fact, slk_label *label, slk_err *err);
 
 /* Errors: of the store; SLK_E_NOT_FOUND when no label passes the filter; what visit returns. */
-slk_status slk_cli_walk_labels(slk_store *store, const slk_label_set_info *info, const slk_label_filter *filter, bool with_answers,
-                               slk_label_visit *visit, void *user, slk_err *err);
+slk_status slk_cli_walk_labels(slk_store *store, const slk_label_set_info *info, const slk_label_filter *filter,
+                               bool with_answers, slk_label_visit *visit, void *user, slk_err *err);
 
 /* One distinct answer text of a label. */
 typedef struct slk_seen {
@@ -30,7 +30,8 @@ typedef struct slk_seen {
  * seen [label->n_answers] is the caller's. Returns how many. */
 size_t slk_cli_distinct_answers(slk_seen *seen, const slk_label *label, unsigned n_ex, unsigned n_samples);
 
-/* The fact as `labels --jsonl` writes it, with the category that the first n_ex prompts and n_samples draws give. NULL: out of memory. */
+/* The fact as `labels --jsonl` writes it, with the category that the first n_ex prompts and n_samples draws give. NULL:
+ * out of memory. */
 json_t *slk_cli_label_line(const slk_label_set_info *info, const slk_fact *fact, const slk_label *label, unsigned n_ex,
                            unsigned n_samples);
 

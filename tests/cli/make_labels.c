@@ -1,4 +1,5 @@
-/* Writes a label set of known content into a store, for the tests of `labels`, `relabel` and `merge`, which need no model.
+/* Writes a label set of known content into a store, for the tests of `labels`, `relabel` and `merge`, which need no
+ * model.
  *
  * usage: make_labels STORE SET none|greedy|all KERNELS [SHARD N_SHARDS]
  *
@@ -40,13 +41,17 @@ static void fill_label(slk_label *label, const slk_fact *fact, size_t place, con
         label->p_gold[e] = 0.1 * (e + 1);
         for (int draw = -1; draw < N_SAMPLES; draw++) {
             bool right = is_right(kind, e, draw);
-            if (draw < 0) label->greedy[e] = right;
-            else label->sampled[e * N_SAMPLES + draw] = right;
+            if (draw < 0)
+                label->greedy[e] = right;
+            else
+                label->sampled[e * N_SAMPLES + draw] = right;
             if (!right && (strcmp(decoded, "none") == 0 || (draw >= 0 && strcmp(decoded, "greedy") == 0))) continue;
             slk_buf text;
             slk_buf_init(&text);
-            if (right) slk_buf_add_str(&text, fact->answers[0]);
-            else slk_buf_addf(&text, "it is %s, says %d", fact->answers[0], e);
+            if (right)
+                slk_buf_add_str(&text, fact->answers[0]);
+            else
+                slk_buf_addf(&text, "it is %s, says %d", fact->answers[0], e);
             label->answers[label->n_answers++] = (slk_answer){slk_buf_take(&text), (uint16_t)e, (int16_t)draw, right};
         }
     }
@@ -54,8 +59,17 @@ static void fill_label(slk_label *label, const slk_fact *fact, size_t place, con
 
 static slk_label_settings settings(const char *set, const char *decoded, const char *kernels)
 {
-    slk_label_settings s = {.model_name = "made-up", .model_hash = 0x1234, .dtype = "f32", .n_ex = N_EX, .n_shots = 2,
-                            .n_samples = N_SAMPLES, .top_k = 40, .temperature = 0.5, .match = "em", .pool = "dev", .seed = 7};
+    slk_label_settings s = {.model_name = "made-up",
+                            .model_hash = 0x1234,
+                            .dtype = "f32",
+                            .n_ex = N_EX,
+                            .n_shots = 2,
+                            .n_samples = N_SAMPLES,
+                            .top_k = 40,
+                            .temperature = 0.5,
+                            .match = "em",
+                            .pool = "dev",
+                            .seed = 7};
     snprintf(s.kernels, sizeof s.kernels, "%s", kernels);
     snprintf(s.decoded, sizeof s.decoded, "%s", decoded);
     snprintf(s.set_name, sizeof s.set_name, "%s", set);
