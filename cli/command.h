@@ -50,6 +50,7 @@
     X(score)                                                                                                           \
     X(import)                                                                                                          \
     X(facts)                                                                                                           \
+    X(probe)                                                                                                           \
     X(labels)                                                                                                          \
     X(relabel)                                                                                                         \
     X(merge)

@@ -7,7 +7,7 @@
 
 /* --- numbers ---------------------------------------------------------------------------------------------------- */
 
-/* strtoll and strtod skip white space, and strtod takes hexadecimal, "inf" and "nan": name the characters that may occur. */
+/* strtoll and strtod skip white space, strtod takes hexadecimal, "inf", "nan": name the characters that may occur. */
 static bool has_only(const char *text, const char *allowed)
 {
     return *text && text[strspn(text, allowed)] == '\0';

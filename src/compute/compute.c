@@ -131,6 +131,12 @@ slk_status slk_compute_matmul(slk_compute *c, void *y, slk_dtype y_dtype, int64_
     return SLK_OK;
 }
 
+slk_status slk_compute_pack(slk_compute *c, slk_packed **out, const slk_weight *w, slk_err *err)
+{
+    *out = NULL;
+    return c->dnnl ? slk_dnnl_pack(c->dnnl, out, w, err) : SLK_OK;
+}
+
 slk_status slk_compute_self_test(slk_compute *c, const slk_shape *shapes, size_t n_shapes, slk_err *err)
 {
     if (!c->dnnl) return SLK_OK;

@@ -93,6 +93,8 @@ slk_status slk_dnnl_create(slk_dnnl **out, slk_dtype dtype, int n_threads, slk_e
 void slk_dnnl_free(slk_dnnl *d);
 slk_status slk_dnnl_matmul(slk_dnnl *d, void *y, slk_dtype y_dtype, int64_t ldy, const void *x, int64_t ldx,
                            const slk_weight *w, int64_t n_rows, bool accumulate, slk_err *err);
+/* See slk_compute_pack. */
+slk_status slk_dnnl_pack(slk_dnnl *d, slk_packed **out, const slk_weight *w, slk_err *err);
 /* See slk_compute_self_test. */
 slk_status slk_dnnl_self_test(slk_dnnl *d, const slk_shape *shapes, size_t n_shapes, slk_err *err);
 /* Rows of a tile; 0: the library's own blocking is row-invariant. */

@@ -49,7 +49,7 @@ typedef struct prober {
     const slk_fact *sets_of;
     slk_buf prompt, text;
     slk_ids ids;
-    slk_status (*on_label)(void *user, const slk_label *label, slk_err *err);
+    slk_status (*on_label)(void *user, slk_label *label, slk_err *err);
     void *user;
     const slk_progress *progress;
     uint64_t n_done, n_total;
@@ -102,13 +102,13 @@ static slk_status make_prompt(prober *p, const slk_fact *fact, int e, slk_err *e
     slk_status s = SLK_OK;
     if (p->sets_of != fact) {
         p->sets_of = NULL;
-        s = slk_exemplars_for(p->exemplars, fact, p->sets, err);
+        s = slk_exemplars_for(p->exemplars, fact, (unsigned)p->n_ex, p->sets, err);
         if (s != SLK_OK) return s;
         p->sets_of = fact;
     }
     p->ids.n = 0;
     slk_buf_clear(&p->prompt);
-    size_t n_shots = p->options->n_shots;
+    size_t n_shots = slk_exemplars_n_shots(p->exemplars);
     slk_prompt_render(p->options->template, &p->prompt, p->sets + (size_t)e * n_shots, n_shots, fact->question);
     if (p->prompt.failed) return out_of_memory(err);
     s = slk_tokenizer_encode(p->model->tokenizer, p->prompt.data, p->prompt.len, SLK_ENCODE_BOS, &p->ids, err);
@@ -428,13 +428,13 @@ static void fill_stats(const prober *p, double since_ms, slk_probe_stats *out)
 }
 
 slk_status slk_probe_run(const slk_model *model, const slk_fact *const *facts, size_t n_facts, const slk_exemplars *exemplars,
-                         const slk_probe_options *options, slk_status (*on_label)(void *user, const slk_label *label, slk_err *err), void *user,
+                         const slk_probe_options *options, slk_status (*on_label)(void *user, slk_label *label, slk_err *err), void *user,
                          const slk_progress *progress, slk_probe_stats *stats, slk_err *err)
 {
     if (stats) *stats = (slk_probe_stats){0};
     if (n_facts == 0) return SLK_OK;
     double since = slk_clock_ms();
-    prober p = {.model = model, .exemplars = exemplars, .options = options, .n_ex = (int)options->n_ex, .on_label = on_label,
+    prober p = {.model = model, .exemplars = exemplars, .options = options, .n_ex = (int)slk_exemplars_n_ex(exemplars), .on_label = on_label,
                 .user = user, .progress = progress, .n_total = n_facts};
     slk_buf_init(&p.prompt);
     slk_buf_init(&p.text);
@@ -444,7 +444,7 @@ slk_status slk_probe_run(const slk_model *model, const slk_fact *const *facts, s
         memcpy(sorted, facts, n_facts * sizeof *sorted);
         s = group(&p, sorted, n_facts, err);
     }
-    p.sets = slk_alloc((size_t)options->n_ex * options->n_shots, sizeof *p.sets);
+    p.sets = slk_alloc((size_t)p.n_ex * slk_exemplars_n_shots(exemplars), sizeof *p.sets);
     if (s == SLK_OK && !p.sets) s = out_of_memory(err);
     if (s == SLK_OK) s = slk_forward_create(&p.forward, model, err);
     if (s == SLK_OK) s = options->naive ? slk_naive_create(&p.naive, model, p.forward, &options->draws, err) : open_fast(&p, err);

@@ -26,7 +26,7 @@ struct op_case {
     float tolerance_f32, tolerance_bf16; /* of |difference| / (|expected| + root mean square of the row) */
     /* What the operation needs. */
     int d;                       /* matmul: n_in */
-    bool accumulate, bias, bf16; /* matmul, gate: bf16 = type of y (matmul) or gu (gate) where the compute type is bf16 */
+    bool accumulate, bias, packed, bf16; /* matmul, gate: bf16 = type of y (matmul) or gu (gate) where the compute type is bf16 */
     slk_activation act;
     bool gated;
     slk_attention a;
@@ -88,6 +88,9 @@ static void run_matmul(slk_compute *c, const op_case *t, int row0, int n_rows, f
     float *bias = make(SLK_DTYPE_F32, 4, 0, n_out, 1);
     assert_true(before && after);
     slk_weight weight = {.data = w, .n_out = t->width, .n_in = t->d, .bias = t->bias ? bias : NULL};
+    slk_packed *packed = NULL;
+    if (t->packed) assert_int_equal(slk_compute_pack(c, &packed, &weight, &err), 0);
+    weight.packed = packed;
     to_f32(before, y, y_type, (size_t)n_rows * ldy);
     assert_int_equal(slk_compute_matmul(c, y, y_type, (int64_t)ldy, x, (int64_t)ldx, &weight, n_rows, t->accumulate, &err), 0);
     to_f32(after, y, y_type, (size_t)n_rows * ldy);
@@ -96,6 +99,7 @@ static void run_matmul(slk_compute *c, const op_case *t, int row0, int n_rows, f
         /* Nothing beside the output may be written. */
         assert_memory_equal(before + r * ldy + n_out, after + r * ldy + n_out, (ldy - n_out) * sizeof *after);
     }
+    slk_packed_free(packed);
     free(w);
     free(x);
     free(y);
@@ -295,8 +299,12 @@ static const op_case cases[] = {
     MATMUL("576", 576, 576, .bf16 = true),
     MATMUL("narrow", 64, 24),
     MATMUL("odd", 75, 1003, .bf16 = true),
-    MATMUL("add", 1536, 576, .accumulate = true),
+    MATMUL("add", 640, 192, .accumulate = true),
     MATMUL("bias", 96, 200, .bias = true, .bf16 = true),
+    MATMUL("packed", 576, 320, .packed = true),
+    MATMUL("packed odd", 75, 1003, .packed = true, .bf16 = true),
+    MATMUL("packed add", 640, 192, .accumulate = true, .packed = true),
+    MATMUL("packed bias", 96, 200, .bias = true, .bf16 = true, .packed = true),
     MATMUL("bias add", 96, 200, .bias = true, .accumulate = true),
     {.name = "rms norm", .run = run_norm, .width = 576, .bf16 = true, .tolerance_f32 = 2e-6f, .tolerance_bf16 = 8e-3f},
     {.name = "rms norm odd", .run = run_norm, .width = 77, .bf16 = true, .tolerance_f32 = 2e-6f, .tolerance_bf16 = 8e-3f},

@@ -21,7 +21,7 @@
 /* What a primitive is made for. */
 typedef struct key {
     int64_t n_rows, n_out, n_in;
-    int32_t y_dtype, accumulate, bias, n_threads;
+    int32_t y_dtype, accumulate, bias, packed, n_threads;
 } key;
 
 typedef struct primitive {
@@ -37,11 +37,19 @@ struct slk_dnnl {
     dnnl_stream_t stream;
     slk_dtype dtype;
     int n_threads;
-    int tile;
+    int tile;        /* rows; 0: whole calls */
+    bool plain_only; /* packed weights would change bits */
     primitive cache[CACHE_SIZE];
     uint64_t clock;
     slk_scratch scratch; /* n_threads x (library scratch + tile of x + tile of y) */
     slk_scratch rows;    /* contiguous copies of x and y */
+};
+
+/* A weight matrix in the layout of md. */
+struct slk_packed {
+    dnnl_memory_desc_t md;
+    void *data;
+    size_t n_bytes;
 };
 
 /* --- the library's state ---------------------------------------------------------------------------------------------- */
@@ -130,31 +138,43 @@ static bool create_attr(dnnl_primitive_attr_t *attr, bool accumulate)
     return ok;
 }
 
-/* Fill p (its key is set). False: the library refused. */
-static bool create_primitive(slk_dnnl *d, primitive *p)
+/* The memory layouts and the plan of p (its key and p->w are set). NULL: the library refused. */
+static dnnl_primitive_desc_t plan(slk_dnnl *d, primitive *p)
 {
     const key *k = &p->key;
     dnnl_matmul_desc_t op;
-    dnnl_primitive_attr_t attr;
+    dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t desc = NULL;
+    /* The number of threads that the library plans for is OpenMP's at this moment. */
+    omp_set_num_threads(k->n_threads);
     bool ok = create_attr(&attr, k->accumulate) && describe(&p->x, k->n_rows, k->n_in, d->dtype, dnnl_ab) &&
-              describe(&p->w, k->n_in, k->n_out, d->dtype, dnnl_ba) &&
               describe(&p->bias, 1, k->n_out, SLK_DTYPE_F32, dnnl_ab) &&
               describe(&p->y, k->n_rows, k->n_out, (slk_dtype)k->y_dtype, dnnl_ab) &&
-              dnnl_matmul_desc_init(&op, &p->x, &p->w, k->bias ? &p->bias : NULL, &p->y) == dnnl_success &&
-              dnnl_primitive_desc_create(&desc, &op, attr, d->engine, NULL) == dnnl_success &&
-              dnnl_primitive_create(&p->handle, desc) == dnnl_success;
+              dnnl_matmul_desc_init(&op, &p->x, &p->w, k->bias ? &p->bias : NULL, &p->y) == dnnl_success;
+    if (ok && dnnl_primitive_desc_create(&desc, &op, attr, d->engine, NULL) != dnnl_success) desc = NULL;
+    if (attr) dnnl_primitive_attr_destroy(attr);
+    return desc;
+}
+
+/* Fill p (its key is set). */
+static bool create_primitive(slk_dnnl *d, primitive *p, const slk_packed *packed)
+{
+    if (packed)
+        p->w = packed->md;
+    else if (!describe(&p->w, p->key.n_in, p->key.n_out, d->dtype, dnnl_ba))
+        return false;
+    dnnl_primitive_desc_t desc = plan(d, p);
+    bool ok = desc && dnnl_primitive_create(&p->handle, desc) == dnnl_success;
     if (ok) {
         const dnnl_memory_desc_t *md = dnnl_primitive_desc_query_md(desc, dnnl_query_scratchpad_md, 0);
         p->scratch_bytes = md ? dnnl_memory_desc_get_size(md) : 0;
     }
     if (desc) dnnl_primitive_desc_destroy(desc);
-    if (attr) dnnl_primitive_attr_destroy(attr);
     return ok;
 }
 
 /* The primitive for a key, made if need be in place of the one used longest ago. NULL: refused. */
-static primitive *find_primitive(slk_dnnl *d, const key *k)
+static primitive *find_primitive(slk_dnnl *d, const key *k, const slk_packed *packed)
 {
     primitive *oldest = &d->cache[0];
     d->clock++;
@@ -168,9 +188,7 @@ static primitive *find_primitive(slk_dnnl *d, const key *k)
     if (oldest->handle) dnnl_primitive_destroy(oldest->handle);
     memset(oldest, 0, sizeof *oldest);
     oldest->key = *k;
-    /* The number of threads that the library plans for is OpenMP's at this moment. */
-    omp_set_num_threads(k->n_threads);
-    if (!create_primitive(d, oldest)) {
+    if (!create_primitive(d, oldest, packed)) {
         memset(oldest, 0, sizeof *oldest);
         return NULL;
     }
@@ -194,7 +212,7 @@ static bool run_primitive(slk_dnnl *d, const primitive *p, void *y, const void *
     int n = 0;
     bool ok = true;
     args[n++] = (dnnl_exec_arg_t){DNNL_ARG_SRC, wrap(d, &p->x, x)};
-    args[n++] = (dnnl_exec_arg_t){DNNL_ARG_WEIGHTS, wrap(d, &p->w, w->data)};
+    args[n++] = (dnnl_exec_arg_t){DNNL_ARG_WEIGHTS, wrap(d, &p->w, w->packed ? w->packed->data : w->data)};
     args[n++] = (dnnl_exec_arg_t){DNNL_ARG_DST, wrap(d, &p->y, y)};
     if (p->key.bias) args[n++] = (dnnl_exec_arg_t){DNNL_ARG_BIAS, wrap(d, &p->bias, w->bias)};
     if (p->scratch_bytes) {
@@ -218,6 +236,7 @@ static key make_key(slk_dtype y_dtype, const slk_weight *w, int64_t n_rows, bool
     k.y_dtype = (int32_t)y_dtype;
     k.accumulate = accumulate;
     k.bias = w->bias != NULL;
+    k.packed = w->packed != NULL;
     k.n_threads = n_threads;
     return k;
 }
@@ -235,7 +254,7 @@ static slk_status matmul_whole(slk_dnnl *d, void *y, slk_dtype y_dtype, const vo
                                int64_t n_rows, bool accumulate, int n_threads, slk_err *err)
 {
     key k = make_key(y_dtype, w, n_rows, accumulate, n_threads);
-    primitive *p = find_primitive(d, &k);
+    primitive *p = find_primitive(d, &k, w->packed);
     void *scratch = p ? slk_scratch_get(&d->scratch, p->scratch_bytes + 1) : NULL;
     omp_set_num_threads(n_threads);
     if (!scratch || !run_primitive(d, p, y, x, w, scratch)) return fail_matmul(w, n_rows, err);
@@ -274,7 +293,7 @@ static slk_status matmul_tiles(slk_dnnl *d, void *y, slk_dtype y_dtype, const vo
 {
     int64_t height = d->tile, n_tiles = (n_rows + height - 1) / height;
     key k = make_key(y_dtype, w, height, accumulate, 1);
-    primitive *p = find_primitive(d, &k);
+    primitive *p = find_primitive(d, &k, w->packed);
     if (!p) return fail_matmul(w, n_rows, err);
     tiling t = {.height = height,
                 .x_row = (size_t)w->n_in * dtype_bytes(d->dtype),
@@ -325,6 +344,77 @@ slk_status slk_dnnl_matmul(slk_dnnl *d, void *y, slk_dtype y_dtype, int64_t ldy,
     return status;
 }
 
+/* --- packed weights --------------------------------------------------------------------------------------------------- */
+
+/* The layout is the one that the library prefers for this many rows; it takes it for any other number, too. */
+#define PACK_ROWS 1024
+
+static bool reorder(slk_dnnl *d, const dnnl_memory_desc_t *from, const void *data, slk_packed *p)
+{
+    dnnl_primitive_desc_t desc = NULL;
+    dnnl_primitive_t handle = NULL;
+    dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, wrap(d, from, data)}, {DNNL_ARG_TO, wrap(d, &p->md, p->data)}};
+    omp_set_num_threads(d->n_threads);
+    bool ok = args[0].memory && args[1].memory &&
+              dnnl_reorder_primitive_desc_create(&desc, from, d->engine, &p->md, d->engine, NULL) == dnnl_success &&
+              dnnl_primitive_create(&handle, desc) == dnnl_success &&
+              dnnl_primitive_execute(handle, d->stream, 2, args) == dnnl_success;
+    for (int i = 0; i < 2; i++)
+        if (args[i].memory) dnnl_memory_destroy(args[i].memory);
+    if (handle) dnnl_primitive_destroy(handle);
+    if (desc) dnnl_primitive_desc_destroy(desc);
+    return ok;
+}
+
+/* The layout of choice for w; false: the library refused. */
+static bool choose_layout(slk_dnnl *d, dnnl_memory_desc_t *md, const slk_weight *w)
+{
+    primitive p = {0};
+    p.key = make_key(SLK_DTYPE_F32, w, PACK_ROWS, false, d->n_threads);
+    if (!describe(&p.w, w->n_in, w->n_out, d->dtype, dnnl_format_tag_any)) return false;
+    dnnl_primitive_desc_t desc = plan(d, &p);
+    const dnnl_memory_desc_t *chosen = desc ? dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0) : NULL;
+    if (chosen) *md = *chosen;
+    if (desc) dnnl_primitive_desc_destroy(desc);
+    return chosen;
+}
+
+slk_status slk_dnnl_pack(slk_dnnl *d, slk_packed **out, const slk_weight *w, slk_err *err)
+{
+    dnnl_memory_desc_t plain, chosen;
+    *out = NULL;
+    /* Below AVX-512 the library multiplies plain matrices only. */
+    if (d->tile || d->plain_only || slk_dnnl_isa() < SLK_ISA_AVX512) return SLK_OK;
+    if (!describe(&plain, w->n_in, w->n_out, d->dtype, dnnl_ba) || !choose_layout(d, &chosen, w))
+        return fail_matmul(w, PACK_ROWS, err);
+    if (dnnl_memory_desc_equal(&plain, &chosen)) return SLK_OK;
+    slk_packed *p = slk_alloc_zero(1, sizeof *p);
+    if (p) {
+        p->md = chosen;
+        p->n_bytes = dnnl_memory_desc_get_size(&chosen);
+        p->data = slk_alloc_aligned(p->n_bytes, 1);
+    }
+    if (!p || !p->data || !reorder(d, &plain, w->data, p)) {
+        slk_packed_free(p);
+        return slk_fail(err, SLK_E_MEMORY, "out of memory for a packed matrix [%lld, %lld]", (long long)w->n_out,
+                        (long long)w->n_in);
+    }
+    *out = p;
+    return SLK_OK;
+}
+
+void slk_packed_free(slk_packed *p)
+{
+    if (!p) return;
+    free(p->data);
+    free(p);
+}
+
+size_t slk_packed_bytes(const slk_packed *p)
+{
+    return p ? p->n_bytes : 0;
+}
+
 /* --- self-test -------------------------------------------------------------------------------------------------------- */
 
 /* Different contents that the rows of a test repeat; no divisor of any blocking. */
@@ -337,7 +427,8 @@ typedef struct variant {
 } variant;
 
 typedef struct test {
-    slk_weight w;
+    slk_weight w; /* plain */
+    slk_packed *packed;
     void *weights, *x;    /* x [TEST_ROWS, n_in]: row r has content r % N_CONTENTS */
     float *bias;          /* [n_out] */
     char *y, *expected;   /* [TEST_ROWS, n_out], [N_CONTENTS, n_out]: f32 or bf16 */
@@ -365,6 +456,7 @@ static void fill(void *x, slk_dtype dtype, int64_t n, uint64_t seed)
 
 static void test_release(test *t)
 {
+    slk_packed_free(t->packed);
     free(t->weights);
     free(t->x);
     free(t->bias);
@@ -373,7 +465,7 @@ static void test_release(test *t)
     free(t->initial);
 }
 
-static bool test_init(test *t, const slk_dnnl *d, const slk_shape *shape)
+static bool test_init(test *t, slk_dnnl *d, const slk_shape *shape)
 {
     size_t n_in = (size_t)shape->n_in, n_out = (size_t)shape->n_out, bytes = dtype_bytes(d->dtype);
     t->weights = slk_alloc_aligned(n_out * n_in, bytes);
@@ -389,30 +481,33 @@ static bool test_init(test *t, const slk_dnnl *d, const slk_shape *shape)
     for (size_t r = 0; r < TEST_ROWS; r++)
         fill((char *)t->x + r * n_in * bytes, d->dtype, (int64_t)n_in, (uint64_t)(r % N_CONTENTS) * n_in);
     t->w = (slk_weight){.data = t->weights, .n_out = shape->n_out, .n_in = shape->n_in};
-    return true;
+    return !slk_dnnl_pack(d, &t->packed, &t->w, NULL);
 }
 
 /* n_rows rows of x from row0 on into y. */
-static slk_status test_multiply(slk_dnnl *d, test *t, char *y, int row0, int n_rows, const variant *v, int n_threads,
-                                slk_err *err)
+static slk_status test_multiply(slk_dnnl *d, const test *t, char *y, int row0, int n_rows, const variant *v,
+                                const slk_packed *packed, int n_threads, slk_err *err)
 {
     size_t row_bytes = (size_t)t->w.n_out * dtype_bytes(v->y_dtype);
     const char *x = (const char *)t->x + (size_t)(row0 * t->w.n_in) * dtype_bytes(d->dtype);
-    t->w.bias = v->bias ? t->bias : NULL;
+    slk_weight w = t->w;
+    w.bias = v->bias ? t->bias : NULL;
+    w.packed = packed;
     for (int r = 0; v->accumulate && r < n_rows; r++) memcpy(y + (size_t)r * row_bytes, t->initial, row_bytes);
-    return matmul_whole(d, y, v->y_dtype, x, &t->w, n_rows, v->accumulate, n_threads, err);
+    return matmul_whole(d, y, v->y_dtype, x, &w, n_rows, v->accumulate, n_threads, err);
 }
 
-/* Does a row get the bits it has alone, on one thread, among any number of rows on all threads? */
-static slk_status test_whole(slk_dnnl *d, test *t, const variant *v, bool *holds, slk_err *err)
+/* Does a row get the bits it has alone, with plain weights on one thread, among any number of rows on all threads? */
+static slk_status test_whole(slk_dnnl *d, const test *t, const variant *v, const slk_packed *packed, bool *holds,
+                             slk_err *err)
 {
     static const int counts[] = {1, 2, 13, 48, 130, TEST_ROWS};
     size_t row_bytes = (size_t)t->w.n_out * dtype_bytes(v->y_dtype);
     slk_status status = SLK_OK;
     for (int i = 0; i < N_CONTENTS && !status; i++)
-        status = test_multiply(d, t, t->expected + (size_t)i * row_bytes, i, 1, v, 1, err);
+        status = test_multiply(d, t, t->expected + (size_t)i * row_bytes, i, 1, v, NULL, 1, err);
     for (size_t i = 0; i < sizeof counts / sizeof *counts && *holds && !status; i++) {
-        status = test_multiply(d, t, t->y, 0, counts[i], v, d->n_threads, err);
+        status = test_multiply(d, t, t->y, 0, counts[i], v, packed, d->n_threads, err);
         for (int r = 0; r < counts[i] && *holds && !status; r++)
             *holds = !memcmp(t->y + (size_t)r * row_bytes, t->expected + (size_t)(r % N_CONTENTS) * row_bytes, row_bytes);
     }
@@ -421,11 +516,11 @@ static slk_status test_whole(slk_dnnl *d, test *t, const variant *v, bool *holds
 
 /* Do all rows of a tile, on one thread, get the same bits for the same content? Rows do not mix in a product, so what stands in
  * the other rows cannot matter. */
-static slk_status test_tile(slk_dnnl *d, test *t, const variant *v, int height, bool *holds, slk_err *err)
+static slk_status test_tile(slk_dnnl *d, const test *t, const variant *v, int height, bool *holds, slk_err *err)
 {
     size_t row_bytes = (size_t)t->w.n_out * dtype_bytes(v->y_dtype);
     for (int shift = 0; shift < N_CONTENTS && *holds; shift++) {
-        slk_status status = test_multiply(d, t, t->y, shift, height, v, 1, err);
+        slk_status status = test_multiply(d, t, t->y, shift, height, v, NULL, 1, err);
         if (status) return status;
         if (shift == 0) memcpy(t->expected, t->y, row_bytes * (size_t)(height < N_CONTENTS ? height : N_CONTENTS));
         if (height < N_CONTENTS) continue; /* too few rows for a position to matter to */
@@ -448,7 +543,11 @@ static slk_status test_shape(slk_dnnl *d, const slk_shape *shape, int height, bo
     slk_status status = test_init(&t, d, shape) ? SLK_OK : slk_fail(err, SLK_E_MEMORY, "self-test: out of memory");
     for (size_t i = 0; i < n_variants && *holds && !status; i++)
         status = height ? test_tile(d, &t, &variants[i], height, holds, err)
-                        : test_whole(d, &t, &variants[i], holds, err);
+                        : test_whole(d, &t, &variants[i], NULL, holds, err);
+    bool packed_holds = true;
+    for (size_t i = 0; t.packed && i < n_variants && *holds && packed_holds && !status; i++)
+        status = test_whole(d, &t, &variants[i], t.packed, &packed_holds, err);
+    if (!packed_holds) d->plain_only = true;
     test_release(&t);
     return status;
 }
@@ -456,13 +555,14 @@ static slk_status test_shape(slk_dnnl *d, const slk_shape *shape, int height, bo
 slk_status slk_dnnl_self_test(slk_dnnl *d, const slk_shape *shapes, size_t n_shapes, slk_err *err)
 {
     static const int heights[] = {0, 96, 48, 16, 8, 1};
+    d->plain_only = false;
     for (size_t h = 0; h < sizeof heights / sizeof *heights; h++) {
         bool holds = true;
+        d->tile = heights[h];
         for (size_t i = 0; i < n_shapes && holds; i++) {
             slk_status status = test_shape(d, &shapes[i], heights[h], &holds, err);
             if (status) return status;
         }
-        d->tile = heights[h];
         if (holds) return SLK_OK;
     }
     return slk_fail(err, SLK_E_UNSUPPORTED, "oneDNN: its products depend on the number of rows, in tiles of any height");
