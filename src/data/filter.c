@@ -235,9 +235,8 @@ static slk_status run_filters(filtering *f, slk_facts *facts, slk_import_report 
     slk_status status = choose_relations(f, err);
     if (status != SLK_OK) return status;
     judge_alone(f);
-    bool ok = drop_duplicates(f);
-    if (ok && f->options->overlap != SLK_OVERLAP_NONE) ok = drop_overlap(f);
-    if (!ok || !fill_report(f, report)) return slk_fail(err, memory, "filters: out of memory");
+    bool ok = f->options->overlap == SLK_OVERLAP_NONE || drop_overlap(f);
+    if (!ok || !drop_duplicates(f) || !fill_report(f, report)) return slk_fail(err, memory, "filters: out of memory");
     compact(facts, f->verdict);
     if (facts->n == 0) return slk_fail(err, SLK_E_FORMAT, "no fact is left after the filters");
     return count_disputed(facts, report) ? SLK_OK : slk_fail(err, memory, "filters: out of memory");

@@ -5,8 +5,8 @@
  *     relation      it is of a relation that was not chosen (or is left out)
  *     ood_train     a training question of a relation that is out of distribution: those are only ever tested
  *     multi_answer  several answers that differ after NFKC case folding
- *     duplicate     equal identity (relation, question, answers): one is kept, the first of test, dev, train that has it
  *     overlap       a training fact that has something in common with a test fact
+ *     duplicate     equal identity (relation, question, answers): one is kept, the first of test, dev, train that has it
  *
  * Each but `duplicate` is optional; duplicates cannot stay, because identity is what everything random and stored is keyed by.
  *
@@ -28,14 +28,14 @@ typedef enum slk_filter {
     SLK_FILTER_RELATION,
     SLK_FILTER_OOD_TRAIN,
     SLK_FILTER_MULTI_ANSWER,
-    SLK_FILTER_DUPLICATE,
     SLK_FILTER_OVERLAP,
+    SLK_FILTER_DUPLICATE,
 } slk_filter;
 #define SLK_N_FILTERS 5
 
 typedef enum slk_overlap { SLK_OVERLAP_SUBJECT, SLK_OVERLAP_SUBJECT_OR_OBJECT, SLK_OVERLAP_NONE } slk_overlap;
 
-const char *slk_filter_name(slk_filter filter);    /* "relation" "ood_train" "multi_answer" "duplicate" "overlap" */
+const char *slk_filter_name(slk_filter filter);    /* "relation" "ood_train" "multi_answer" "overlap" "duplicate" */
 const char *slk_overlap_name(slk_overlap overlap); /* "subject" "subject-or-object" "none" */
 int slk_overlap_parse(const char *name);           /* -1: none of the three */
 

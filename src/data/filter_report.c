@@ -2,7 +2,7 @@
 #include <string.h>
 #include "data/filter.h"
 
-static const char *const FILTER_NAMES[SLK_N_FILTERS] = {"relation", "ood_train", "multi_answer", "duplicate", "overlap"};
+static const char *const FILTER_NAMES[SLK_N_FILTERS] = {"relation", "ood_train", "multi_answer", "overlap", "duplicate"};
 
 const char *slk_filter_name(slk_filter filter)
 {
