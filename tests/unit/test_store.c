@@ -338,12 +338,47 @@ static void test_full_disk(void **state)
     slk_store_close(store);
 }
 
+/* A folder nobody may write to: reading works, writing says why not. */
+static void test_read_only_folder(void **state)
+{
+    (void)state;
+    char folder[160], path[200];
+    snprintf(folder, sizeof folder, "%s", temp_path("read-only"));
+    snprintf(path, sizeof path, "%s/x.db", folder);
+    assert_int_equal(mkdir(folder, 0755), 0);
+    slk_store *store = open_store(path);
+    slk_facts facts;
+    make_facts(&facts, 5, "a");
+    assert_ok(slk_store_put_facts(store, NULL, "set", &facts, NULL, false, err));
+    slk_store_close(store);
+    slk_facts_release(&facts);
+    assert_true(chmod(temp_path(""), 0755) == 0 && chmod(path, 0444) == 0 && chmod(folder, 0555) == 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        slk_err err = {0};
+        if (geteuid() == 0 && setuid(65534) != 0) _exit(1); /* root may write anywhere */
+        if (slk_store_open(&store, path, SLK_STORE_READ, &err) != SLK_OK || count_sets(store) != 1) _exit(2);
+        slk_store_close(store);
+        if (slk_store_open(&store, path, SLK_STORE_WRITE, &err) != SLK_E_IO || !strstr(err.msg, "x.db")) _exit(3);
+        char other[200];
+        snprintf(other, sizeof other, "%s/new.db", folder);
+        if (slk_store_open(&store, other, SLK_STORE_CREATE, &err) != SLK_E_IO || !strstr(err.msg, "new.db")) _exit(4);
+        _exit(access(other, F_OK) == 0 ? 5 : 0);
+    }
+    int code;
+    assert_int_equal(waitpid(child, &code, 0), child);
+    assert_int_equal(chmod(folder, 0755), 0);
+    if (!WIFEXITED(code) || WEXITSTATUS(code) != 0) fail_msg("child: %d", WEXITSTATUS(code));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_open),         cmocka_unit_test(test_wrong_files),     cmocka_unit_test(test_truncated),
         cmocka_unit_test(test_facts),        cmocka_unit_test(test_replacing_facts), cmocka_unit_test(test_transactions),
         cmocka_unit_test(test_killed_writer), cmocka_unit_test(test_two_writers),    cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_read_only_folder),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     remove_temp();
