@@ -14,22 +14,22 @@
 #include "base/error.h"
 #include "base/fact.h"
 
-#define assert_ok(call)                                                                                                          \
-    do {                                                                                                                         \
-        slk_err err_ = {0};                                                                                                      \
-        slk_err *err = &err_;                                                                                                    \
-        if ((call) != SLK_OK) fail_msg("%s: %s", #call, err->msg);                                                               \
+#define assert_ok(call)                                                                                                \
+    do {                                                                                                               \
+        slk_err err_ = {0};                                                                                            \
+        slk_err *err = &err_;                                                                                          \
+        if ((call) != SLK_OK) fail_msg("%s: %s", #call, err->msg);                                                     \
     } while (0)
 
 /* The call fails with this status, and its message has this text. Inside the call the error is named `err`. */
-#define assert_fails(call, status, text)                                                                                         \
-    do {                                                                                                                         \
-        slk_err err_ = {0};                                                                                                      \
-        slk_err *err = &err_;                                                                                                    \
-        slk_status got_ = (call);                                                                                                \
-        if (got_ != (status) || !strstr(err->msg, text))                                                                         \
-            fail_msg("%s: got %s '%s', expected %s with '%s'", #call, slk_status_name(got_), err->msg,                           \
-                     slk_status_name(status), text);                                                                             \
+#define assert_fails(call, status, text)                                                                               \
+    do {                                                                                                               \
+        slk_err err_ = {0};                                                                                            \
+        slk_err *err = &err_;                                                                                          \
+        slk_status got_ = (call);                                                                                      \
+        if (got_ != (status) || !strstr(err->msg, text))                                                               \
+            fail_msg("%s: got %s '%s', expected %s with '%s'", #call, slk_status_name(got_), err->msg,                 \
+                     slk_status_name(status), text);                                                                   \
     } while (0)
 
 /* A path in a fresh folder of this process; static buffer, four may be alive. */

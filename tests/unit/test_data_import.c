@@ -4,7 +4,7 @@
 #include "data/import.h"
 
 #define ARCHIVE SLICK_TEST_DATA "/../../data/entityquestions.tar.xz"
-#define MINI SLICK_TEST_DATA "/eq-mini"
+#define MINI    SLICK_TEST_DATA "/eq-mini"
 
 static size_t sum(const size_t n[SLK_N_SPLITS])
 {
@@ -76,11 +76,14 @@ static void test_filters(void **state)
     assert_splits(report.all.n_removed[SLK_FILTER_RELATION], 1, 1, 1);     /* P276 */
     assert_splits(report.all.n_removed[SLK_FILTER_OOD_TRAIN], 1, 0, 0);    /* Dracula */
     assert_splits(report.all.n_removed[SLK_FILTER_MULTI_ANSWER], 1, 0, 1); /* Graz; Rome; but not France/FRANCE */
-    assert_splits(report.all.n_removed[SLK_FILTER_OVERLAP], 4, 0, 0);      /* Ulm twice, Emma (P50), Louvre (P276, left out) */
-    assert_splits(report.all.n_removed[SLK_FILTER_DUPLICATE], 1, 1, 0);    /* Oslo=Norway; Ulm in dev */
-    assert_string_equal(list_facts(&facts, SLK_SPLIT_TRAIN), "Oslo=Norway Oslo=Denmark Rome=Italy Nice=France Kiel=Germany");
+    assert_splits(report.all.n_removed[SLK_FILTER_OVERLAP], 4, 0,
+                  0); /* Ulm twice, Emma (P50), Louvre (P276, left out) */
+    assert_splits(report.all.n_removed[SLK_FILTER_DUPLICATE], 1, 1, 0); /* Oslo=Norway; Ulm in dev */
+    assert_string_equal(list_facts(&facts, SLK_SPLIT_TRAIN),
+                        "Oslo=Norway Oslo=Denmark Rome=Italy Nice=France Kiel=Germany");
     assert_string_equal(list_facts(&facts, SLK_SPLIT_DEV), "Bern=Switzerland Ulysses=James Joyce");
-    assert_string_equal(list_facts(&facts, SLK_SPLIT_TEST), "Ulm=Germany \xC3\x89vora=Portugal \xC3\x88" "cija=Spain Emma=Jane Austen");
+    assert_string_equal(list_facts(&facts, SLK_SPLIT_TEST), "Ulm=Germany \xC3\x89vora=Portugal \xC3\x88"
+                                                            "cija=Spain Emma=Jane Austen");
     assert_int_equal(report.n_disputed_questions, 1);
     assert_int_equal(report.n_disputed_facts, 2);
     assert_true(find(&report, "P50")->ood);
@@ -115,7 +118,8 @@ static void test_each_filter_is_optional(void **state)
     options = (slk_filter_options){.overlap = SLK_OVERLAP_NONE};
     import_mini(&facts, &report, &options); /* Ulm=Germany goes as a duplicate: test has it */
     assert_string_equal(list_facts(&facts, SLK_SPLIT_TRAIN),
-                        "Ulm=Holy Roman Empire Oslo=Norway Oslo=Denmark Emma=England Rome=Italy Nice=France Louvre=France Kiel=Germany");
+                        "Ulm=Holy Roman Empire Oslo=Norway Oslo=Denmark Emma=England Rome=Italy Nice=France "
+                        "Louvre=France Kiel=Germany");
     json_t *json = slk_import_report_json(&report);
     const json_t *removed = json_object_get(json, "removed");
     assert_null(json_object_get(removed, "overlap"));
@@ -195,7 +199,10 @@ static void test_bad_archives(void **state)
 
 static void add(slk_facts *facts, const char *relation, const char *question)
 {
-    slk_fact fact = {.relation = strdup(relation), .question = strdup(question), .answers = calloc(1, sizeof(char *)), .n_answers = 1};
+    slk_fact fact = {.relation = strdup(relation),
+                     .question = strdup(question),
+                     .answers = calloc(1, sizeof(char *)),
+                     .n_answers = 1};
     assert_true(fact.relation && fact.question && fact.answers);
     fact.answers[0] = strdup("a");
     fact.id = slk_fact_identity(&fact);
@@ -206,16 +213,23 @@ static void test_subjects(void **state)
 {
     (void)state;
     static const char *const cases[][3] = {
-        {"A", "Is \xC3\x89 x?", "\xC3\x89"}, {"B", "only one", NULL}, {"A", "Is \xC3\x88 x?", "\xC3\x88"}, /* bytes C3 89 and C3 88 */
-        {"C", "z \xC3\xA9", "\xC3\xA9"},     {"C", "z \xC4\xA9", "\xC4\xA9"},                              /* ... A9 and A9 */
-        {"D", "of x y?", "x y"},            {"D", "of z?", "z"},    {"E", "aa", NULL},                      {"E", "aaa", NULL},
+        {"A", "Is \xC3\x89 x?", "\xC3\x89"},
+        {"B", "only one", NULL},
+        {"A", "Is \xC3\x88 x?", "\xC3\x88"}, /* bytes C3 89 and C3 88 */
+        {"C", "z \xC3\xA9", "\xC3\xA9"},
+        {"C", "z \xC4\xA9", "\xC4\xA9"}, /* ... A9 and A9 */
+        {"D", "of x y?", "x y"},
+        {"D", "of z?", "z"},
+        {"E", "aa", NULL},
+        {"E", "aaa", NULL},
     };
     slk_facts facts = {0};
     size_t n = sizeof cases / sizeof cases[0];
     for (size_t i = 0; i < n; i++) add(&facts, cases[i][0], cases[i][1]);
     assert_ok(slk_facts_derive_subjects(&facts, err));
     for (size_t i = 0; i < n; i++) {
-        if (!cases[i][2]) assert_null(facts.items[i].subject);
+        if (!cases[i][2])
+            assert_null(facts.items[i].subject);
         else if (!facts.items[i].subject || strcmp(facts.items[i].subject, cases[i][2]) != 0)
             fail_msg("%s: subject '%s', expected '%s'", cases[i][1], facts.items[i].subject, cases[i][2]);
     }
@@ -226,7 +240,8 @@ static void test_files(void **state)
 {
     (void)state;
     const char *a = temp_path("a.jsonl"), *b = temp_path("b.csv");
-    static const char jsonl[] = "{\"question\":\"Who?\",\"answer\":\"Me\",\"subject\":\"S\"}\n{\"question\":\"Who?\",\"answer\":\"Me\"}\n";
+    static const char jsonl[] =
+        "{\"question\":\"Who?\",\"answer\":\"Me\",\"subject\":\"S\"}\n{\"question\":\"Who?\",\"answer\":\"Me\"}\n";
     static const char csv[] = "question,answer,split,subject\nWhat?,That,test,S\nWhy?,So,dev,\n";
     write_file(a, jsonl, sizeof jsonl - 1);
     write_file(b, csv, sizeof csv - 1);
@@ -237,7 +252,8 @@ static void test_files(void **state)
     slk_filter_options options = {0};
     slk_read_options_init(&reading);
     assert_ok(slk_import_files(&facts, &report, paths, 2, &reading, &options, err));
-    /* The first training fact shares its subject with a test fact; the second has no subject and is then no duplicate either. */
+    /* The first training fact shares its subject with a test fact; the second has no subject and is then no duplicate
+     * either. */
     assert_int_equal(report.all.n_removed[SLK_FILTER_OVERLAP][SLK_SPLIT_TRAIN], 1);
     assert_splits(report.all.n_kept, 1, 1, 1);
     assert_false(report.on[SLK_FILTER_RELATION]);
@@ -288,7 +304,8 @@ static void test_entityquestions(void **state)
     options.overlap = SLK_OVERLAP_NONE;
     assert_ok(slk_import_entityquestions(&facts, &report, ARCHIVE, &options, err));
     assert_splits(report.all.n_removed[SLK_FILTER_MULTI_ANSWER], 7394, 893, 869); /* 4.2%, 4.0%, 3.9% */
-    assert_splits(report.all.n_removed[SLK_FILTER_DUPLICATE], 551, 15, 4);        /* within 362, 7, 4; across splits the rest */
+    assert_splits(report.all.n_removed[SLK_FILTER_DUPLICATE], 551, 15,
+                  4); /* within 362, 7, 4; across splits the rest */
     release(&facts, &report);
 
     options = (slk_filter_options){.overlap = SLK_OVERLAP_SUBJECT_OR_OBJECT};

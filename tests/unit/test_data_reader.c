@@ -2,7 +2,8 @@
 #include "data_test.h"
 #include "data/reader.h"
 
-static slk_status read_text(slk_facts *facts, slk_data_format format, const char *map_text, const char *text, slk_err *e)
+static slk_status read_text(slk_facts *facts, slk_data_format format, const char *map_text, const char *text,
+                            slk_err *e)
 {
     slk_read_options options;
     slk_field_map map;
@@ -35,12 +36,13 @@ static void test_jsonl(void **state)
 {
     (void)state;
     slk_facts facts = {0};
-    assert_ok(read_text(&facts, SLK_DATA_JSONL, NULL,
-                        "\xEF\xBB\xBF{\"question\": \" Who? \", \"answer\": \"Me\", \"extra\": [1]}\r\n\n"
-                        "{\"question\":\"Where?\",\"answers\":[\"Here\",\"There\",\"HERE\",\"Here\"],\"aliases\":[\"hier\",\"hier\"],"
-                        "\"relation\":\"R\",\"subject\":\"S\",\"split\":\"validation\",\"ood\":false}\n"
-                        "{\"question\":\"U\\u0308?\",\"answer\":\"e\\u0301\",\"ood\":true,\"subject\":null}",
-                        err));
+    assert_ok(read_text(
+        &facts, SLK_DATA_JSONL, NULL,
+        "\xEF\xBB\xBF{\"question\": \" Who? \", \"answer\": \"Me\", \"extra\": [1]}\r\n\n"
+        "{\"question\":\"Where?\",\"answers\":[\"Here\",\"There\",\"HERE\",\"Here\"],\"aliases\":[\"hier\",\"hier\"],"
+        "\"relation\":\"R\",\"subject\":\"S\",\"split\":\"validation\",\"ood\":false}\n"
+        "{\"question\":\"U\\u0308?\",\"answer\":\"e\\u0301\",\"ood\":true,\"subject\":null}",
+        err));
     assert_int_equal(facts.n, 3);
     assert_fact(&facts.items[0], "Who?", "Me", "");
     assert_int_equal(facts.items[0].split, SLK_SPLIT_TRAIN);
@@ -64,8 +66,10 @@ static void test_json(void **state)
 {
     (void)state;
     slk_facts facts = {0};
-    assert_ok(read_text(&facts, SLK_DATA_JSON, NULL,
-                        " [ {\"question\":\"a ] , } \\\" ?\",\"answer\":\"x\"} ,\n\n{\"question\":\"b\",\n\"answer\":\"y\"}\n]\n", err));
+    assert_ok(read_text(
+        &facts, SLK_DATA_JSON, NULL,
+        " [ {\"question\":\"a ] , } \\\" ?\",\"answer\":\"x\"} ,\n\n{\"question\":\"b\",\n\"answer\":\"y\"}\n]\n",
+        err));
     assert_int_equal(facts.n, 2);
     assert_fact(&facts.items[0], "a ] , } \" ?", "x", "");
     assert_fact(&facts.items[1], "b", "y", "");
@@ -73,10 +77,12 @@ static void test_json(void **state)
     refuses(SLK_DATA_JSON, "", "f:1: found the end of the file, expected '['");
     refuses(SLK_DATA_JSON, "{\"question\":\"a\"}", "f:1: found '{', expected '['");
     refuses(SLK_DATA_JSON, "[]", "f:1: no facts at all");
-    refuses(SLK_DATA_JSON, "[{\"question\":\"a\",\"answer\":\"x\"},\n]", "f:2: found ']', expected an object behind ','");
+    refuses(SLK_DATA_JSON, "[{\"question\":\"a\",\"answer\":\"x\"},\n]",
+            "f:2: found ']', expected an object behind ','");
     refuses(SLK_DATA_JSON, "[{\"question\":\"a\",\"answer\":\"x\"}\n", "f:1: the file ends inside this record");
     refuses(SLK_DATA_JSON, "[{\"question\":\"a\",\"answer\":\"x\"}}\n", "found '}', expected ',' or ']'");
-    refuses(SLK_DATA_JSON, "[{\"question\":\"a\",\"answer\":\"x\"}]\nx", "f:2: found 'x', expected the end of the file");
+    refuses(SLK_DATA_JSON, "[{\"question\":\"a\",\"answer\":\"x\"}]\nx",
+            "f:2: found 'x', expected the end of the file");
     refuses(SLK_DATA_JSON, "[\n1]", "f:2: found a number, expected an object");
     refuses(SLK_DATA_JSON, "[\n\"a", "f:2: the file ends inside this record");
     refuses(SLK_DATA_JSON, "[,]", "found ',', expected an object");
@@ -119,7 +125,8 @@ static void test_jsonl_errors(void **state)
     slk_facts facts = {0};
     slk_read_options_init(&options);
     options.format = SLK_DATA_JSONL;
-    assert_fails(slk_data_read_text(&facts, "a\n\0b", 4, "f", &options, err), SLK_E_FORMAT, "f:2: a NUL byte at byte 1");
+    assert_fails(slk_data_read_text(&facts, "a\n\0b", 4, "f", &options, err), SLK_E_FORMAT,
+                 "f:2: a NUL byte at byte 1");
     assert_fails(slk_data_read_text(&facts, "\xFF\xFE{", 3, "f", &options, err), SLK_E_FORMAT, "UTF-16");
 }
 
@@ -199,11 +206,14 @@ static void test_csv_errors(void **state)
     refuses(SLK_DATA_CSV, "question,answer\n", "f:1: no facts at all");
     refuses(SLK_DATA_CSV, "", "f:1: no facts at all");
     slk_facts facts = {0};
-    assert_fails(read_text(&facts, SLK_DATA_CSV, NULL, "q,answer\nq,a\n", err), SLK_E_NOT_FOUND, "f:1: no column 'question'");
-    assert_fails(read_text(&facts, SLK_DATA_CSV, NULL, "question,a\nq,a\n", err), SLK_E_NOT_FOUND, "no column 'answer'");
-    assert_fails(read_text(&facts, SLK_DATA_CSV, "relation=rel", "question,answer\nq,a\n", err), SLK_E_NOT_FOUND, "no column 'rel'");
-    assert_fails(read_text(&facts, SLK_DATA_JSONL, "relation=rel", "{\"question\":\"q\",\"answer\":\"a\"}", err), SLK_E_NOT_FOUND,
-                 "f: no record has the field 'rel'");
+    assert_fails(read_text(&facts, SLK_DATA_CSV, NULL, "q,answer\nq,a\n", err), SLK_E_NOT_FOUND,
+                 "f:1: no column 'question'");
+    assert_fails(read_text(&facts, SLK_DATA_CSV, NULL, "question,a\nq,a\n", err), SLK_E_NOT_FOUND,
+                 "no column 'answer'");
+    assert_fails(read_text(&facts, SLK_DATA_CSV, "relation=rel", "question,answer\nq,a\n", err), SLK_E_NOT_FOUND,
+                 "no column 'rel'");
+    assert_fails(read_text(&facts, SLK_DATA_JSONL, "relation=rel", "{\"question\":\"q\",\"answer\":\"a\"}", err),
+                 SLK_E_NOT_FOUND, "f: no record has the field 'rel'");
 }
 
 static void test_map(void **state)

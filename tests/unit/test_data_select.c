@@ -11,7 +11,9 @@ static void make_facts(slk_facts *facts, int n)
         for (int i = 0; i < (r == 2 ? 3 : n); i++) {
             char text[32];
             snprintf(text, sizeof text, "%s question %d", relations[r], i);
-            slk_fact fact = {.relation = strdup(relations[r]), .question = strdup(text), .split = i % 5 == 4 ? SLK_SPLIT_DEV : SLK_SPLIT_TEST};
+            slk_fact fact = {.relation = strdup(relations[r]),
+                             .question = strdup(text),
+                             .split = i % 5 == 4 ? SLK_SPLIT_DEV : SLK_SPLIT_TEST};
             fact.answers = calloc(1, sizeof(char *));
             fact.answers[0] = strdup("a");
             fact.n_answers = 1;

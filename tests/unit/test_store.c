@@ -60,7 +60,8 @@ static void test_wrong_files(void **state)
     assert_fails(slk_store_open(&store, path, SLK_STORE_CREATE, err), SLK_E_FORMAT, "wrong.db");
     unlink(path);
     run_sql(path, "CREATE TABLE t (x)");
-    assert_fails(slk_store_open(&store, path, SLK_STORE_CREATE, err), SLK_E_FORMAT, "another program (application_id 0)");
+    assert_fails(slk_store_open(&store, path, SLK_STORE_CREATE, err), SLK_E_FORMAT,
+                 "another program (application_id 0)");
     unlink(path);
     run_sql(path, "PRAGMA application_id = 7; CREATE TABLE t (x)");
     assert_fails(slk_store_open(&store, path, SLK_STORE_CREATE, err), SLK_E_FORMAT, "application_id 7");
@@ -124,8 +125,10 @@ static void test_facts(void **state)
         assert_int_equal(b->id, slk_fact_identity(b));
         assert_string_equal(a->relation, b->relation);
         assert_string_equal(a->question, b->question);
-        if (a->subject) assert_string_equal(a->subject, b->subject);
-        else assert_null(b->subject);
+        if (a->subject)
+            assert_string_equal(a->subject, b->subject);
+        else
+            assert_null(b->subject);
         assert_int_equal(a->n_answers, b->n_answers);
         for (size_t j = 0; j < a->n_answers; j++) assert_string_equal(a->answers[j], b->answers[j]);
         assert_int_equal(a->n_aliases, b->n_aliases);
@@ -138,8 +141,10 @@ static void test_facts(void **state)
     assert_ok(slk_store_load_facts(store, &back, "set", SLK_SPLIT_TEST, relations, 1, err));
     assert_int_equal(back.n, 4);
     slk_facts_release(&back);
-    assert_fails(slk_store_load_facts(store, &back, "set", -1, wrong, 1, err), SLK_E_NOT_FOUND, "no relation 'R9', it has: R0 R1");
-    assert_fails(slk_store_load_facts(store, &back, "sets", -1, NULL, 0, err), SLK_E_NOT_FOUND, "no set 'sets', there are: set");
+    assert_fails(slk_store_load_facts(store, &back, "set", -1, wrong, 1, err), SLK_E_NOT_FOUND,
+                 "no relation 'R9', it has: R0 R1");
+    assert_fails(slk_store_load_facts(store, &back, "sets", -1, NULL, 0, err), SLK_E_NOT_FOUND,
+                 "no set 'sets', there are: set");
     slk_relation_counts counts;
     assert_ok(slk_store_count_facts(store, &counts, "set", err));
     assert_int_equal(counts.n, 2);
@@ -171,7 +176,8 @@ static void test_replacing_facts(void **state)
     assert_ok(slk_store_put_facts(store, NULL, "set", &a, NULL, false, err));
     assert_ok(slk_store_put_facts(store, &result, "set", &a, NULL, false, err));
     assert_int_equal(result, SLK_PUT_UNCHANGED);
-    assert_fails(slk_store_put_facts(store, NULL, "set", &b, NULL, false, err), SLK_E_STATE, "set 'set' is there with other facts");
+    assert_fails(slk_store_put_facts(store, NULL, "set", &b, NULL, false, err), SLK_E_STATE,
+                 "set 'set' is there with other facts");
     assert_ok(slk_store_put_facts(store, &result, "set", &b, NULL, true, err));
     assert_int_equal(result, SLK_PUT_REPLACED);
     a.items[0].split = SLK_SPLIT_TRAIN; /* the split is content, too */
@@ -297,8 +303,8 @@ static void test_two_writers(void **state)
     slk_store_close(store);
 }
 
-/* A disk that is full (a limit on the size of files; SIGXFSZ ignored, so that write() fails as on a full disk): the transaction is gone,
- * what was there stays, and the store goes on once there is room. */
+/* A disk that is full (a limit on the size of files; SIGXFSZ ignored, so that write() fails as on a full disk): the
+ * transaction is gone, what was there stays, and the store goes on once there is room. */
 static void test_full_disk(void **state)
 {
     (void)state;
@@ -375,9 +381,15 @@ static void test_read_only_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_open),         cmocka_unit_test(test_wrong_files),     cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_facts),        cmocka_unit_test(test_replacing_facts), cmocka_unit_test(test_transactions),
-        cmocka_unit_test(test_killed_writer), cmocka_unit_test(test_two_writers),    cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_open),
+        cmocka_unit_test(test_wrong_files),
+        cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_replacing_facts),
+        cmocka_unit_test(test_transactions),
+        cmocka_unit_test(test_killed_writer),
+        cmocka_unit_test(test_two_writers),
+        cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_read_only_folder),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -128,7 +128,7 @@ static void test_refused_labels(void **state)
         if (what == 1) label->p_gold[2] += 1e-16;
         if (what == 2) label->answers[4].text[0] = 'T';
         if (what == 3) free(label->answers[--label->n_answers].text);
-        if (what == 4) expected = SLK_E_NOT_FOUND, text = "is not in set 'set'", label->fact_id++;
+        if (what == 4) expected = SLK_E_NOT_FOUND, text = "is not in the fact set", label->fact_id++;
         if (what == 5) expected = SLK_E_ARG, text = "2 prompts with 5 samples", label->n_ex = 2;
         if (what == 6) expected = SLK_E_ARG, text = "not in the order", label->answers[4].draw = -1;
         if (what == 7) expected = SLK_E_ARG, text = "out of range", label->answers[14].draw = 5;
@@ -178,8 +178,11 @@ static void test_views(void **state)
     sqlite3 *db;
     sqlite3_stmt *stmt;
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, "SELECT category, p_greedy, p_sampled, p_gold, answer, split FROM labels_view ORDER BY position",
-                                        -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(
+            db, "SELECT category, p_greedy, p_sampled, p_gold, answer, split FROM labels_view ORDER BY position", -1,
+            &stmt, NULL),
+        SQLITE_OK);
     size_t n_seen[SLK_N_CATEGORIES] = {0};
     for (unsigned i = 0; i < N_FACTS; i++) {
         assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
@@ -197,7 +200,8 @@ static void test_views(void **state)
     assert_int_equal(sqlite3_step(stmt), SQLITE_DONE);
     assert_true(n_seen[SLK_HIGHLY_KNOWN] > 0 && n_seen[SLK_MAYBE_KNOWN] > 0 && n_seen[SLK_WEAKLY_KNOWN] > 0);
     sqlite3_finalize(stmt);
-    assert_int_equal(sqlite3_prepare_v2(db, "SELECT sum(n_greedy), sum(n_sampled) FROM answers_view", -1, &stmt, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, "SELECT sum(n_greedy), sum(n_sampled) FROM answers_view", -1, &stmt, NULL),
+                     SQLITE_OK);
     assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
     assert_int_equal(sqlite3_column_int(stmt, 0) + sqlite3_column_int(stmt, 1), N_FACTS * none.n_answers);
     assert_int_equal(sqlite3_column_int(stmt, 0), N_FACTS * 3);
@@ -274,7 +278,8 @@ static void test_prompts(void **state)
     assert_true(back.items[0].fact_id == 0x8000000000000001u && back.items[0].n_exemplars == 0);
     slk_stored_prompts_release(&back);
     exemplars[0]++;
-    assert_fails(slk_store_put_prompts(store, id, prompts, 1, err), SLK_E_STATE, "prompt 1 of relation 'R0' is another one");
+    assert_fails(slk_store_put_prompts(store, id, prompts, 1, err), SLK_E_STATE,
+                 "prompt 1 of relation 'R0' is another one");
     assert_fails(slk_store_put_prompts(store, 99, prompts, 1, err), SLK_E_NOT_FOUND, "no label set 99");
     slk_facts_release(&facts);
     slk_store_close(store);
@@ -301,7 +306,8 @@ static void test_resume(void **state)
             if (slk_store_put_labels(store, id, &label, 1, NULL) != SLK_OK) _exit(2);
         }
         slk_label half = make_label(facts.items[5].id, 5);
-        if (slk_store_begin(store, NULL) != SLK_OK || slk_store_put_labels(store, id, &half, 1, NULL) != SLK_OK) _exit(3);
+        if (slk_store_begin(store, NULL) != SLK_OK || slk_store_put_labels(store, id, &half, 1, NULL) != SLK_OK)
+            _exit(3);
         raise(SIGKILL);
     }
     int status;
@@ -345,7 +351,8 @@ static void test_size(void **state)
         for (int d = 0; d < 170; d++) {
             char text[32];
             snprintf(text, sizeof text, "some wrong answer %d", (int)((i * 31 + (size_t)(d * d)) % 53));
-            label.answers[d] = (slk_answer){.text = strdup(text), .prompt = (uint16_t)(d / 17), .draw = (int16_t)(d % 17 - 1)};
+            label.answers[d] =
+                (slk_answer){.text = strdup(text), .prompt = (uint16_t)(d / 17), .draw = (int16_t)(d % 17 - 1)};
         }
         label.n_answers = 170;
         assert_ok(slk_store_put_labels(store, id, &label, 1, err));
@@ -363,9 +370,9 @@ static void test_size(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_label_sets), cmocka_unit_test(test_labels),         cmocka_unit_test(test_refused_labels),
-        cmocka_unit_test(test_unlabelable), cmocka_unit_test(test_views),         cmocka_unit_test(test_damaged_labels),
-        cmocka_unit_test(test_prompts),    cmocka_unit_test(test_resume),         cmocka_unit_test(test_size),
+        cmocka_unit_test(test_label_sets),  cmocka_unit_test(test_labels), cmocka_unit_test(test_refused_labels),
+        cmocka_unit_test(test_unlabelable), cmocka_unit_test(test_views),  cmocka_unit_test(test_damaged_labels),
+        cmocka_unit_test(test_prompts),     cmocka_unit_test(test_resume), cmocka_unit_test(test_size),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     remove_temp();

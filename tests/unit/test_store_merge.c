@@ -75,7 +75,8 @@ static void test_shards(void **state)
     assert_int_equal(again.n, N_FACTS);
     slk_facts_release(&again);
     assert_ok(slk_store_merge(a, &report, b_path, err)); /* once more: nothing new */
-    assert_int_equal(report.n_labels_added + report.n_sets_added + report.n_label_sets_added + report.n_prompts_added, 0);
+    assert_int_equal(report.n_labels_added + report.n_sets_added + report.n_label_sets_added + report.n_prompts_added,
+                     0);
     assert_int_equal(report.n_labels_equal, 7);
     slk_store_close(a);
     a = open_store(temp_path("fresh.db")); /* into an empty store */
@@ -112,7 +113,8 @@ static void test_conflicts(void **state)
         assert_ok(slk_store_put_facts(b, NULL, "extra", &facts, NULL, false, err));
         slk_store_close(b);
         slk_merge_report report;
-        assert_fails(slk_store_merge(a, &report, b_path, err), SLK_E_STATE, what == 4 ? "a prompt of relation 'R0'" : "question\" 3?");
+        assert_fails(slk_store_merge(a, &report, b_path, err), SLK_E_STATE,
+                     what == 4 ? "a prompt of relation 'R0'" : "question\" 3?");
         assert_labels(a, id, &facts, 7);
         slk_set_list sets;
         assert_ok(slk_store_list_sets(a, &sets, err));
