@@ -37,11 +37,22 @@ const char *slk_compute_kernel_set(const slk_compute *c);
 /* --- matrix products ----------------------------------------------------------------------------------------------- */
 
 /* A weight matrix W [n_out, n_in] for y = x W^T (+ bias). */
+typedef struct slk_packed slk_packed;
 typedef struct slk_weight {
     const void *data; /* row-major [n_out, n_in], compute type; borrowed */
     int64_t n_out, n_in;
-    const float *bias; /* [n_out] or NULL */
+    const float *bias;        /* [n_out] or NULL */
+    const slk_packed *packed; /* the same matrix in the library's own layout, or NULL; borrowed */
 } slk_weight;
+
+/* A copy of w->data [n_out, n_in] in the layout that the library multiplies fastest: n_out * n_in values and a little padding. The
+ * products' bits are the same. On Zen 4 it is worth 5-8% from 500 rows up, a factor of 2 at 16 rows and 5 at one; with it
+ * w->data is no longer read. Every view of rows of a larger matrix is packed by itself.
+ * *out = NULL with SLK_OK: this backend or instruction set has no other layout. Free with slk_packed_free (NULL is fine), before c.
+ * Call after slk_compute_self_test. Errors: SLK_E_MEMORY. */
+slk_status slk_compute_pack(slk_compute *c, slk_packed **out, const slk_weight *w, slk_err *err);
+void slk_packed_free(slk_packed *p);
+size_t slk_packed_bytes(const slk_packed *p);
 
 /* y (f32 or bf16 [n_rows, ldy >= n_out], type y_dtype) = x [n_rows, ldx >= n_in] (compute type) W^T + bias, or, with accumulate
  * (y_dtype f32 only), y += that. n_rows >= 1.

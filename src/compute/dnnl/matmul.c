@@ -1,0 +1,569 @@
+/* Matrix products through oneDNN: the only file that knows the library.
+ *
+ * A product is a primitive, which takes about 0.4 ms to create and is made for one shape; the primitives made last are
+ * kept. Two ways to run it:
+ *   whole   one call for all rows, the library spreads it over threads; used where the self-test found a row's bits
+ *           independent of the number of rows (all AVX-512 kernels so far);
+ *   tiles   rows in tiles of a fixed height, the last one padded with zero rows in scratch memory, one thread a call and the
+ *           threads over the tiles (the AVX2 kernels).
+ * Rows with gaps between them would get another kernel, whose bits depend on the number of rows even with AVX-512; so the library
+ * only ever sees contiguous rows, and others are copied. */
+#include "compute/internal.h"
+
+#include <oneapi/dnnl/dnnl.h>
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/mem.h"
+
+#define CACHE_SIZE 256
+
+/* What a primitive is made for. */
+typedef struct key {
+    int64_t n_rows, n_out, n_in;
+    int32_t y_dtype, accumulate, bias, packed, n_threads;
+} key;
+
+typedef struct primitive {
+    key key;
+    dnnl_primitive_t handle;
+    dnnl_memory_desc_t x, w, bias, y;
+    size_t scratch_bytes;
+    uint64_t used; /* clock of the last use; 0: empty */
+} primitive;
+
+struct slk_dnnl {
+    dnnl_engine_t engine;
+    dnnl_stream_t stream;
+    slk_dtype dtype;
+    int n_threads;
+    int tile;        /* rows; 0: whole calls */
+    bool plain_only; /* packed weights would change bits */
+    primitive cache[CACHE_SIZE];
+    uint64_t clock;
+    slk_scratch scratch; /* n_threads x (library scratch + tile of x + tile of y) */
+    slk_scratch rows;    /* contiguous copies of x and y */
+};
+
+/* A weight matrix in the layout of md. */
+struct slk_packed {
+    dnnl_memory_desc_t md;
+    void *data;
+    size_t n_bytes;
+};
+
+/* --- the library's state ---------------------------------------------------------------------------------------------- */
+
+slk_isa slk_dnnl_isa(void)
+{
+    unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return SLK_ISA_NONE;
+    if ((isa & dnnl_cpu_isa_avx2) != dnnl_cpu_isa_avx2) return SLK_ISA_NONE;
+    if ((isa & dnnl_cpu_isa_avx512_core) != dnnl_cpu_isa_avx512_core) return SLK_ISA_AVX2;
+    if ((isa & dnnl_cpu_isa_avx512_core_bf16) != dnnl_cpu_isa_avx512_core_bf16) return SLK_ISA_AVX512;
+    if ((isa & dnnl_cpu_isa_avx512_core_amx) != dnnl_cpu_isa_avx512_core_amx) return SLK_ISA_AVX512BF16;
+    return SLK_ISA_AMX;
+}
+
+void slk_dnnl_version(int *major, int *minor, int *patch)
+{
+    const dnnl_version_t *v = dnnl_version();
+    *major = v->major;
+    *minor = v->minor;
+    *patch = v->patch;
+}
+
+slk_status slk_dnnl_create(slk_dnnl **out, slk_dtype dtype, int n_threads, slk_err *err)
+{
+    *out = NULL;
+    slk_dnnl *d = slk_alloc_zero(1, sizeof *d);
+    if (!d) return slk_fail(err, SLK_E_MEMORY, "out of memory");
+    d->dtype = dtype;
+    d->n_threads = n_threads;
+    if (dnnl_engine_create(&d->engine, dnnl_cpu, 0) != dnnl_success ||
+        dnnl_stream_create(&d->stream, d->engine, dnnl_stream_default_flags) != dnnl_success) {
+        slk_dnnl_free(d);
+        return slk_fail(err, SLK_E_MEMORY, "oneDNN: could not create its engine");
+    }
+    *out = d;
+    return SLK_OK;
+}
+
+void slk_dnnl_free(slk_dnnl *d)
+{
+    if (!d) return;
+    for (int i = 0; i < CACHE_SIZE; i++)
+        if (d->cache[i].handle) dnnl_primitive_destroy(d->cache[i].handle);
+    if (d->stream) dnnl_stream_destroy(d->stream);
+    if (d->engine) dnnl_engine_destroy(d->engine);
+    free(d->scratch.data);
+    free(d->rows.data);
+    free(d);
+}
+
+int slk_dnnl_tile(const slk_dnnl *d)
+{
+    return d->tile;
+}
+
+/* --- primitives ------------------------------------------------------------------------------------------------------- */
+
+static dnnl_data_type_t dnnl_type(slk_dtype t)
+{
+    return t == SLK_DTYPE_BF16 ? dnnl_bf16 : dnnl_f32;
+}
+
+static size_t dtype_bytes(slk_dtype t)
+{
+    return t == SLK_DTYPE_BF16 ? 2 : 4;
+}
+
+static bool describe(dnnl_memory_desc_t *md, int64_t n0, int64_t n1, slk_dtype type, dnnl_format_tag_t tag)
+{
+    dnnl_dims_t dims = {n0, n1};
+    return dnnl_memory_desc_init_by_tag(md, 2, dims, dnnl_type(type), tag) == dnnl_success;
+}
+
+static bool create_attr(dnnl_primitive_attr_t *attr, bool accumulate)
+{
+    dnnl_post_ops_t ops = NULL;
+    *attr = NULL;
+    bool ok = dnnl_primitive_attr_create(attr) == dnnl_success &&
+              dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user) == dnnl_success;
+    if (ok && accumulate)
+        ok = dnnl_post_ops_create(&ops) == dnnl_success && dnnl_post_ops_append_sum(ops, 1.0f) == dnnl_success &&
+             dnnl_primitive_attr_set_post_ops(*attr, ops) == dnnl_success;
+    if (ops) dnnl_post_ops_destroy(ops);
+    return ok;
+}
+
+/* The memory layouts and the plan of p (its key and p->w are set). NULL: the library refused. */
+static dnnl_primitive_desc_t plan(slk_dnnl *d, primitive *p)
+{
+    const key *k = &p->key;
+    dnnl_matmul_desc_t op;
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_primitive_desc_t desc = NULL;
+    /* The number of threads that the library plans for is OpenMP's at this moment. */
+    omp_set_num_threads(k->n_threads);
+    bool ok = create_attr(&attr, k->accumulate) && describe(&p->x, k->n_rows, k->n_in, d->dtype, dnnl_ab) &&
+              describe(&p->bias, 1, k->n_out, SLK_DTYPE_F32, dnnl_ab) &&
+              describe(&p->y, k->n_rows, k->n_out, (slk_dtype)k->y_dtype, dnnl_ab) &&
+              dnnl_matmul_desc_init(&op, &p->x, &p->w, k->bias ? &p->bias : NULL, &p->y) == dnnl_success;
+    if (ok && dnnl_primitive_desc_create(&desc, &op, attr, d->engine, NULL) != dnnl_success) desc = NULL;
+    if (attr) dnnl_primitive_attr_destroy(attr);
+    return desc;
+}
+
+/* Fill p (its key is set). */
+static bool create_primitive(slk_dnnl *d, primitive *p, const slk_packed *packed)
+{
+    if (packed)
+        p->w = packed->md;
+    else if (!describe(&p->w, p->key.n_in, p->key.n_out, d->dtype, dnnl_ba))
+        return false;
+    dnnl_primitive_desc_t desc = plan(d, p);
+    bool ok = desc && dnnl_primitive_create(&p->handle, desc) == dnnl_success;
+    if (ok) {
+        const dnnl_memory_desc_t *md = dnnl_primitive_desc_query_md(desc, dnnl_query_scratchpad_md, 0);
+        p->scratch_bytes = md ? dnnl_memory_desc_get_size(md) : 0;
+    }
+    if (desc) dnnl_primitive_desc_destroy(desc);
+    return ok;
+}
+
+/* The primitive for a key, made if need be in place of the one used longest ago. NULL: refused. */
+static primitive *find_primitive(slk_dnnl *d, const key *k, const slk_packed *packed)
+{
+    primitive *oldest = &d->cache[0];
+    d->clock++;
+    for (primitive *p = d->cache; p < d->cache + CACHE_SIZE; p++) {
+        if (p->used && memcmp(&p->key, k, sizeof *k) == 0) {
+            p->used = d->clock;
+            return p;
+        }
+        if (p->used < oldest->used) oldest = p;
+    }
+    if (oldest->handle) dnnl_primitive_destroy(oldest->handle);
+    memset(oldest, 0, sizeof *oldest);
+    oldest->key = *k;
+    if (!create_primitive(d, oldest, packed)) {
+        memset(oldest, 0, sizeof *oldest);
+        return NULL;
+    }
+    oldest->used = d->clock;
+    return oldest;
+}
+
+static dnnl_memory_t wrap(slk_dnnl *d, const dnnl_memory_desc_t *md, const void *data)
+{
+    dnnl_memory_t m = NULL;
+    /* The library's interface has no const; sources are only read. */
+    return dnnl_memory_create(&m, md, d->engine, (void *)(uintptr_t)data) == dnnl_success ? m : NULL;
+}
+
+/* Several threads may run one primitive at once, each with a scratch of its own. */
+static bool run_primitive(slk_dnnl *d, const primitive *p, void *y, const void *x, const slk_weight *w, void *scratch)
+{
+    dnnl_memory_desc_t pad;
+    dnnl_dims_t size = {(dnnl_dim_t)p->scratch_bytes};
+    dnnl_exec_arg_t args[5];
+    int n = 0;
+    bool ok = true;
+    args[n++] = (dnnl_exec_arg_t){DNNL_ARG_SRC, wrap(d, &p->x, x)};
+    args[n++] = (dnnl_exec_arg_t){DNNL_ARG_WEIGHTS, wrap(d, &p->w, w->packed ? w->packed->data : w->data)};
+    args[n++] = (dnnl_exec_arg_t){DNNL_ARG_DST, wrap(d, &p->y, y)};
+    if (p->key.bias) args[n++] = (dnnl_exec_arg_t){DNNL_ARG_BIAS, wrap(d, &p->bias, w->bias)};
+    if (p->scratch_bytes) {
+        ok = dnnl_memory_desc_init_by_tag(&pad, 1, size, dnnl_u8, dnnl_a) == dnnl_success;
+        args[n++] = (dnnl_exec_arg_t){DNNL_ARG_SCRATCHPAD, ok ? wrap(d, &pad, scratch) : NULL};
+    }
+    for (int i = 0; i < n; i++) ok = ok && args[i].memory;
+    ok = ok && dnnl_primitive_execute(p->handle, d->stream, n, args) == dnnl_success;
+    for (int i = 0; i < n; i++)
+        if (args[i].memory) dnnl_memory_destroy(args[i].memory);
+    return ok;
+}
+
+static key make_key(slk_dtype y_dtype, const slk_weight *w, int64_t n_rows, bool accumulate, int n_threads)
+{
+    key k;
+    memset(&k, 0, sizeof k);
+    k.n_rows = n_rows;
+    k.n_out = w->n_out;
+    k.n_in = w->n_in;
+    k.y_dtype = (int32_t)y_dtype;
+    k.accumulate = accumulate;
+    k.bias = w->bias != NULL;
+    k.packed = w->packed != NULL;
+    k.n_threads = n_threads;
+    return k;
+}
+
+/* --- products --------------------------------------------------------------------------------------------------------- */
+
+static slk_status fail_matmul(const slk_weight *w, int64_t n_rows, slk_err *err)
+{
+    return slk_fail(err, SLK_E_MEMORY, "oneDNN: the product of %lld rows with [%lld, %lld] failed", (long long)n_rows,
+                    (long long)w->n_out, (long long)w->n_in);
+}
+
+/* y [n_rows, n_out], x [n_rows, n_in] contiguous. */
+static slk_status matmul_whole(slk_dnnl *d, void *y, slk_dtype y_dtype, const void *x, const slk_weight *w,
+                               int64_t n_rows, bool accumulate, int n_threads, slk_err *err)
+{
+    key k = make_key(y_dtype, w, n_rows, accumulate, n_threads);
+    primitive *p = find_primitive(d, &k, w->packed);
+    void *scratch = p ? slk_scratch_get(&d->scratch, p->scratch_bytes + 1) : NULL;
+    omp_set_num_threads(n_threads);
+    if (!scratch || !run_primitive(d, p, y, x, w, scratch)) return fail_matmul(w, n_rows, err);
+    return SLK_OK;
+}
+
+typedef struct tiling {
+    int64_t height;
+    size_t x_row, y_row;     /* bytes */
+    size_t x_at, y_at, step; /* a thread's scratch: the library's, the tile of x, the tile of y */
+} tiling;
+
+/* The last tile: rows copied into scratch, zero rows below them. */
+static bool run_padded(slk_dnnl *d, const primitive *p, const tiling *t, char *y, const char *x, const slk_weight *w,
+                       int64_t n_rows, char *scratch)
+{
+    char *x_tile = scratch + t->x_at, *y_tile = scratch + t->y_at;
+    size_t height = (size_t)t->height, n = (size_t)n_rows;
+    memcpy(x_tile, x, n * t->x_row);
+    memset(x_tile + n * t->x_row, 0, (height - n) * t->x_row);
+    memset(y_tile, 0, height * t->y_row);
+    if (p->key.accumulate) memcpy(y_tile, y, n * t->y_row);
+    if (!run_primitive(d, p, y_tile, x_tile, w, scratch)) return false;
+    memcpy(y, y_tile, n * t->y_row);
+    return true;
+}
+
+static size_t round_up_64(size_t n)
+{
+    return (n + 63) / 64 * 64;
+}
+
+/* As matmul_whole. */
+static slk_status matmul_tiles(slk_dnnl *d, void *y, slk_dtype y_dtype, const void *x, const slk_weight *w,
+                               int64_t n_rows, bool accumulate, slk_err *err)
+{
+    int64_t height = d->tile, n_tiles = (n_rows + height - 1) / height;
+    key k = make_key(y_dtype, w, height, accumulate, 1);
+    primitive *p = find_primitive(d, &k, w->packed);
+    if (!p) return fail_matmul(w, n_rows, err);
+    tiling t = {.height = height,
+                .x_row = (size_t)w->n_in * dtype_bytes(d->dtype),
+                .y_row = (size_t)w->n_out * dtype_bytes(y_dtype)};
+    t.x_at = round_up_64(p->scratch_bytes);
+    t.y_at = t.x_at + round_up_64((size_t)height * t.x_row);
+    t.step = t.y_at + round_up_64((size_t)height * t.y_row);
+    int n_threads = n_tiles < d->n_threads ? (int)n_tiles : d->n_threads;
+    char *scratch = slk_scratch_get(&d->scratch, t.step * (size_t)n_threads);
+    if (!scratch) return fail_matmul(w, n_rows, err);
+    omp_set_num_threads(1); /* the library's own team, should the region below have one thread only */
+    bool failed = false;
+#pragma omp parallel for schedule(static) num_threads(n_threads) reduction(|| : failed)
+    for (int64_t i = 0; i < n_tiles; i++) {
+        char *own = scratch + t.step * (size_t)omp_get_thread_num();
+        char *y_at = (char *)y + (size_t)(i * height) * t.y_row;
+        const char *x_at = (const char *)x + (size_t)(i * height) * t.x_row;
+        int64_t n = n_rows - i * height;
+        bool ok = n >= height ? run_primitive(d, p, y_at, x_at, w, own) : run_padded(d, p, &t, y_at, x_at, w, n, own);
+        failed = failed || !ok;
+    }
+    return failed ? fail_matmul(w, n_rows, err) : SLK_OK;
+}
+
+static void copy_rows(const slk_dnnl *d, char *to, size_t to_step, const char *from, size_t from_step, int64_t n_rows,
+                      size_t row_bytes)
+{
+#pragma omp parallel for schedule(static) num_threads(d->n_threads) if (n_rows > 16)
+    for (int64_t r = 0; r < n_rows; r++) memcpy(to + (size_t)r * to_step, from + (size_t)r * from_step, row_bytes);
+}
+
+slk_status slk_dnnl_matmul(slk_dnnl *d, void *y, slk_dtype y_dtype, int64_t ldy, const void *x, int64_t ldx,
+                           const slk_weight *w, int64_t n_rows, bool accumulate, slk_err *err)
+{
+    size_t x_row = (size_t)w->n_in * dtype_bytes(d->dtype), y_row = (size_t)w->n_out * dtype_bytes(y_dtype);
+    size_t x_step = (size_t)ldx * dtype_bytes(d->dtype), y_step = (size_t)ldy * dtype_bytes(y_dtype);
+    bool copy_x = n_rows > 1 && x_step != x_row, copy_y = n_rows > 1 && y_step != y_row;
+    size_t x_bytes = copy_x ? round_up_64((size_t)n_rows * x_row) : 0, y_bytes = copy_y ? (size_t)n_rows * y_row : 0;
+    char *rows = copy_x || copy_y ? slk_scratch_get(&d->rows, x_bytes + y_bytes) : NULL;
+    if ((copy_x || copy_y) && !rows) return fail_matmul(w, n_rows, err);
+    void *y_to = copy_y ? rows + x_bytes : y;
+    if (copy_x) copy_rows(d, rows, x_row, x, x_step, n_rows, x_row);
+    if (copy_y && accumulate) copy_rows(d, y_to, y_row, y, y_step, n_rows, y_row);
+    if (copy_x) x = rows;
+    slk_status status = d->tile ? matmul_tiles(d, y_to, y_dtype, x, w, n_rows, accumulate, err)
+                                : matmul_whole(d, y_to, y_dtype, x, w, n_rows, accumulate, d->n_threads, err);
+    if (copy_y && !status) copy_rows(d, y, y_step, y_to, y_row, n_rows, y_row);
+    return status;
+}
+
+/* --- packed weights --------------------------------------------------------------------------------------------------- */
+
+/* The layout is the one that the library prefers for this many rows; it takes it for any other number, too. */
+#define PACK_ROWS 1024
+
+static bool reorder(slk_dnnl *d, const dnnl_memory_desc_t *from, const void *data, slk_packed *p)
+{
+    dnnl_primitive_desc_t desc = NULL;
+    dnnl_primitive_t handle = NULL;
+    dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, wrap(d, from, data)}, {DNNL_ARG_TO, wrap(d, &p->md, p->data)}};
+    omp_set_num_threads(d->n_threads);
+    bool ok = args[0].memory && args[1].memory &&
+              dnnl_reorder_primitive_desc_create(&desc, from, d->engine, &p->md, d->engine, NULL) == dnnl_success &&
+              dnnl_primitive_create(&handle, desc) == dnnl_success &&
+              dnnl_primitive_execute(handle, d->stream, 2, args) == dnnl_success;
+    for (int i = 0; i < 2; i++)
+        if (args[i].memory) dnnl_memory_destroy(args[i].memory);
+    if (handle) dnnl_primitive_destroy(handle);
+    if (desc) dnnl_primitive_desc_destroy(desc);
+    return ok;
+}
+
+/* The layout of choice for w; false: the library refused. */
+static bool choose_layout(slk_dnnl *d, dnnl_memory_desc_t *md, const slk_weight *w)
+{
+    primitive p = {0};
+    p.key = make_key(SLK_DTYPE_F32, w, PACK_ROWS, false, d->n_threads);
+    if (!describe(&p.w, w->n_in, w->n_out, d->dtype, dnnl_format_tag_any)) return false;
+    dnnl_primitive_desc_t desc = plan(d, &p);
+    const dnnl_memory_desc_t *chosen = desc ? dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0) : NULL;
+    if (chosen) *md = *chosen;
+    if (desc) dnnl_primitive_desc_destroy(desc);
+    return chosen;
+}
+
+slk_status slk_dnnl_pack(slk_dnnl *d, slk_packed **out, const slk_weight *w, slk_err *err)
+{
+    dnnl_memory_desc_t plain, chosen;
+    *out = NULL;
+    /* Below AVX-512 the library multiplies plain matrices only. */
+    if (d->tile || d->plain_only || slk_dnnl_isa() < SLK_ISA_AVX512) return SLK_OK;
+    if (!describe(&plain, w->n_in, w->n_out, d->dtype, dnnl_ba) || !choose_layout(d, &chosen, w))
+        return fail_matmul(w, PACK_ROWS, err);
+    if (dnnl_memory_desc_equal(&plain, &chosen)) return SLK_OK;
+    slk_packed *p = slk_alloc_zero(1, sizeof *p);
+    if (p) {
+        p->md = chosen;
+        p->n_bytes = dnnl_memory_desc_get_size(&chosen);
+        p->data = slk_alloc_aligned(p->n_bytes, 1);
+    }
+    if (!p || !p->data || !reorder(d, &plain, w->data, p)) {
+        slk_packed_free(p);
+        return slk_fail(err, SLK_E_MEMORY, "out of memory for a packed matrix [%lld, %lld]", (long long)w->n_out,
+                        (long long)w->n_in);
+    }
+    *out = p;
+    return SLK_OK;
+}
+
+void slk_packed_free(slk_packed *p)
+{
+    if (!p) return;
+    free(p->data);
+    free(p);
+}
+
+size_t slk_packed_bytes(const slk_packed *p)
+{
+    return p ? p->n_bytes : 0;
+}
+
+/* --- self-test -------------------------------------------------------------------------------------------------------- */
+
+/* Different contents that the rows of a test repeat; no divisor of any blocking. */
+#define N_CONTENTS 3
+#define TEST_ROWS 300
+
+typedef struct variant {
+    slk_dtype y_dtype;
+    bool accumulate, bias;
+} variant;
+
+typedef struct test {
+    slk_weight w; /* plain */
+    slk_packed *packed;
+    void *weights, *x;    /* x [TEST_ROWS, n_in]: row r has content r % N_CONTENTS */
+    float *bias;          /* [n_out] */
+    char *y, *expected;   /* [TEST_ROWS, n_out], [N_CONTENTS, n_out]: f32 or bf16 */
+    char *initial;        /* [n_out] f32: what accumulation starts from */
+} test;
+
+/* Values in [-1, 1) that use every bit of the type's significand. */
+static float test_value(uint64_t i)
+{
+    uint64_t h = (i + 1) * 0x9E3779B97F4A7C15u;
+    h = (h ^ (h >> 31)) * 0xD6E8FEB86659FD93u;
+    return (float)(int32_t)(h >> 32) * 0x1p-31f;
+}
+
+static void fill(void *x, slk_dtype dtype, int64_t n, uint64_t seed)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float v = test_value(seed + (uint64_t)i);
+        if (dtype == SLK_DTYPE_BF16)
+            ((uint16_t *)x)[i] = slk_f32_to_bf16(v);
+        else
+            ((float *)x)[i] = v;
+    }
+}
+
+static void test_release(test *t)
+{
+    slk_packed_free(t->packed);
+    free(t->weights);
+    free(t->x);
+    free(t->bias);
+    free(t->y);
+    free(t->expected);
+    free(t->initial);
+}
+
+static bool test_init(test *t, slk_dnnl *d, const slk_shape *shape)
+{
+    size_t n_in = (size_t)shape->n_in, n_out = (size_t)shape->n_out, bytes = dtype_bytes(d->dtype);
+    t->weights = slk_alloc_aligned(n_out * n_in, bytes);
+    t->x = slk_alloc_aligned(TEST_ROWS * n_in, bytes);
+    t->bias = slk_alloc_aligned(n_out, sizeof(float));
+    t->y = slk_alloc_aligned(TEST_ROWS * n_out, sizeof(float));
+    t->expected = slk_alloc_aligned(N_CONTENTS * n_out, sizeof(float));
+    t->initial = slk_alloc_aligned(n_out, sizeof(float));
+    if (!t->weights || !t->x || !t->bias || !t->y || !t->expected || !t->initial) return false;
+    fill(t->weights, d->dtype, (int64_t)(n_out * n_in), 1u << 30);
+    fill(t->bias, SLK_DTYPE_F32, (int64_t)n_out, 1u << 28);
+    fill(t->initial, SLK_DTYPE_F32, (int64_t)n_out, 1u << 29);
+    for (size_t r = 0; r < TEST_ROWS; r++)
+        fill((char *)t->x + r * n_in * bytes, d->dtype, (int64_t)n_in, (uint64_t)(r % N_CONTENTS) * n_in);
+    t->w = (slk_weight){.data = t->weights, .n_out = shape->n_out, .n_in = shape->n_in};
+    return !slk_dnnl_pack(d, &t->packed, &t->w, NULL);
+}
+
+/* n_rows rows of x from row0 on into y. */
+static slk_status test_multiply(slk_dnnl *d, const test *t, char *y, int row0, int n_rows, const variant *v,
+                                const slk_packed *packed, int n_threads, slk_err *err)
+{
+    size_t row_bytes = (size_t)t->w.n_out * dtype_bytes(v->y_dtype);
+    const char *x = (const char *)t->x + (size_t)(row0 * t->w.n_in) * dtype_bytes(d->dtype);
+    slk_weight w = t->w;
+    w.bias = v->bias ? t->bias : NULL;
+    w.packed = packed;
+    for (int r = 0; v->accumulate && r < n_rows; r++) memcpy(y + (size_t)r * row_bytes, t->initial, row_bytes);
+    return matmul_whole(d, y, v->y_dtype, x, &w, n_rows, v->accumulate, n_threads, err);
+}
+
+/* Does a row get the bits it has alone, with plain weights on one thread, among any number of rows on all threads? */
+static slk_status test_whole(slk_dnnl *d, const test *t, const variant *v, const slk_packed *packed, bool *holds,
+                             slk_err *err)
+{
+    static const int counts[] = {1, 2, 13, 48, 130, TEST_ROWS};
+    size_t row_bytes = (size_t)t->w.n_out * dtype_bytes(v->y_dtype);
+    slk_status status = SLK_OK;
+    for (int i = 0; i < N_CONTENTS && !status; i++)
+        status = test_multiply(d, t, t->expected + (size_t)i * row_bytes, i, 1, v, NULL, 1, err);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts && *holds && !status; i++) {
+        status = test_multiply(d, t, t->y, 0, counts[i], v, packed, d->n_threads, err);
+        for (int r = 0; r < counts[i] && *holds && !status; r++)
+            *holds = !memcmp(t->y + (size_t)r * row_bytes, t->expected + (size_t)(r % N_CONTENTS) * row_bytes, row_bytes);
+    }
+    return status;
+}
+
+/* Do all rows of a tile, on one thread, get the same bits for the same content? Rows do not mix in a product, so what stands in
+ * the other rows cannot matter. */
+static slk_status test_tile(slk_dnnl *d, const test *t, const variant *v, int height, bool *holds, slk_err *err)
+{
+    size_t row_bytes = (size_t)t->w.n_out * dtype_bytes(v->y_dtype);
+    for (int shift = 0; shift < N_CONTENTS && *holds; shift++) {
+        slk_status status = test_multiply(d, t, t->y, shift, height, v, NULL, 1, err);
+        if (status) return status;
+        if (shift == 0) memcpy(t->expected, t->y, row_bytes * (size_t)(height < N_CONTENTS ? height : N_CONTENTS));
+        if (height < N_CONTENTS) continue; /* too few rows for a position to matter to */
+        for (int r = 0; r < height && *holds; r++)
+            *holds = !memcmp(t->y + (size_t)r * row_bytes,
+                             t->expected + (size_t)((r + shift) % N_CONTENTS) * row_bytes, row_bytes);
+    }
+    return SLK_OK;
+}
+
+/* height 0: whole calls. */
+static slk_status test_shape(slk_dnnl *d, const slk_shape *shape, int height, bool *holds, slk_err *err)
+{
+    const variant variants[] = {{SLK_DTYPE_F32, false, false},
+                                {SLK_DTYPE_F32, true, false},
+                                {SLK_DTYPE_F32, false, true},
+                                {SLK_DTYPE_BF16, false, false}};
+    size_t n_variants = d->dtype == SLK_DTYPE_BF16 ? 4 : 3;
+    test t = {0};
+    slk_status status = test_init(&t, d, shape) ? SLK_OK : slk_fail(err, SLK_E_MEMORY, "self-test: out of memory");
+    for (size_t i = 0; i < n_variants && *holds && !status; i++)
+        status = height ? test_tile(d, &t, &variants[i], height, holds, err)
+                        : test_whole(d, &t, &variants[i], NULL, holds, err);
+    bool packed_holds = true;
+    for (size_t i = 0; t.packed && i < n_variants && *holds && packed_holds && !status; i++)
+        status = test_whole(d, &t, &variants[i], t.packed, &packed_holds, err);
+    if (!packed_holds) d->plain_only = true;
+    test_release(&t);
+    return status;
+}
+
+slk_status slk_dnnl_self_test(slk_dnnl *d, const slk_shape *shapes, size_t n_shapes, slk_err *err)
+{
+    static const int heights[] = {0, 96, 48, 16, 8, 1};
+    d->plain_only = false;
+    for (size_t h = 0; h < sizeof heights / sizeof *heights; h++) {
+        bool holds = true;
+        d->tile = heights[h];
+        for (size_t i = 0; i < n_shapes && holds; i++) {
+            slk_status status = test_shape(d, &shapes[i], heights[h], &holds, err);
+            if (status) return status;
+        }
+        if (holds) return SLK_OK;
+    }
+    return slk_fail(err, SLK_E_UNSUPPORTED, "oneDNN: its products depend on the number of rows, in tiles of any height");
+}

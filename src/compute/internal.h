@@ -1,0 +1,103 @@
+/* What src/compute/ shares among its own files; nobody else includes this.
+ *
+ * A backend is a table of single-threaded kernels (slk_kernels), each of which treats one row, one run of attention lanes or one
+ * row of logits. compute.c and attend.c cut the work of a call into such pieces and spread them over threads: a piece's
+ * result depends on its own inputs only, so the schedule never shows in the bits. Matrix products are the exception:
+ * ref has a row kernel for them, dnnl goes to the library (dnnl/matmul.c).
+ *
+ * A slk_compute serves one caller at a time (it owns scratch memory). */
+#ifndef SLK_COMPUTE_INTERNAL_H
+#define SLK_COMPUTE_INTERNAL_H
+
+#include "compute/compute.h"
+
+/* The widest vector of any kernel set, in floats. */
+#define SLK_LANES_MAX 16
+/* Largest head_dim that the attention tiles hold. */
+#define SLK_HEAD_DIM_MAX 256
+
+/* Up to n_lanes query vectors of one key/value head, computed side by side. Lane i of a path is its row i / n_rep, query head
+ * kv_head * n_rep + i % n_rep. The lanes are consecutive: they begin at lane lane0 of path `path` and go on, where that one ends, at lane
+ * 0 of the paths after it. */
+typedef struct slk_lanes {
+    int32_t path, lane0, n_lanes;
+} slk_lanes;
+
+/* One work item of attention: n lane groups of one key/value head, whose paths are siblings. */
+typedef struct slk_attend {
+    const slk_attention *a;
+    const void *q; /* [n_rows, n_heads * head_dim] compute type */
+    void *y;       /* the same */
+    slk_kv kv;
+    slk_dtype dtype;
+    const slk_path *paths;
+    const slk_lanes *lanes;
+    int n; /* <= SLK_ATTEND_GROUP */
+    int kv_head;
+} slk_attend;
+#define SLK_ATTEND_GROUP 4
+
+typedef struct slk_kernels {
+    const char *name;
+    int n_lanes; /* query vectors side by side in attend */
+    void (*rms_norm)(void *y, slk_dtype y_dtype, const float *x, const float *gain, float eps, int64_t d);
+    void (*layer_norm)(void *y, slk_dtype y_dtype, const float *x, const float *gain, const float *bias, float eps,
+                       int64_t d);
+    void (*add)(float *x, const float *y, int64_t n);
+    void (*gate)(void *y, slk_dtype y_dtype, const void *gu, slk_dtype gu_dtype, slk_activation act, bool gated,
+                 int64_t d_ff);
+    void (*split_qkv)(void *q, void *k, void *v, slk_dtype dtype, const float *qkv, int32_t pos,
+                      const slk_attention *a);
+    size_t (*attend_bytes)(int head_dim); /* scratch of one attend() */
+    void (*attend)(const slk_attend *job, void *scratch);
+    void (*top)(slk_top *top, const float *logits, int32_t column0, int32_t n_columns, float softcap);
+    /* One row of y; NULL: the library multiplies. */
+    void (*matmul)(void *y, slk_dtype y_dtype, const void *x, slk_dtype dtype, const slk_weight *w, bool accumulate);
+} slk_kernels;
+
+extern const slk_kernels slk_kernels_ref;
+extern const slk_kernels slk_kernels_avx2;       /* f32 */
+extern const slk_kernels slk_kernels_avx512;     /* f32 */
+extern const slk_kernels slk_kernels_avx512bf16; /* bf16 */
+
+/* Memory that grows and is kept from call to call. */
+typedef struct slk_scratch {
+    void *data; /* 64-byte aligned */
+    size_t n_bytes;
+} slk_scratch;
+
+/* At least n_bytes, content undefined; NULL: out of memory. */
+void *slk_scratch_get(slk_scratch *s, size_t n_bytes);
+
+typedef struct slk_dnnl slk_dnnl;
+
+struct slk_compute {
+    const slk_kernels *kernels;
+    slk_dnnl *dnnl; /* NULL: ref */
+    slk_dtype dtype;
+    int n_threads;
+    char kernel_set[64];
+    slk_scratch attend, lanes, groups;
+};
+
+/* --- dnnl/matmul.c: the only file that knows oneDNN ------------------------------------------------------------------- */
+
+/* Instruction sets that both the processor and the library (ONEDNN_MAX_CPU_ISA) allow. */
+typedef enum slk_isa { SLK_ISA_NONE, SLK_ISA_AVX2, SLK_ISA_AVX512, SLK_ISA_AVX512BF16, SLK_ISA_AMX } slk_isa;
+slk_isa slk_dnnl_isa(void);
+/* "2.6.3" */
+void slk_dnnl_version(int *major, int *minor, int *patch);
+
+/* Errors: SLK_E_MEMORY. */
+slk_status slk_dnnl_create(slk_dnnl **out, slk_dtype dtype, int n_threads, slk_err *err);
+void slk_dnnl_free(slk_dnnl *d);
+slk_status slk_dnnl_matmul(slk_dnnl *d, void *y, slk_dtype y_dtype, int64_t ldy, const void *x, int64_t ldx,
+                           const slk_weight *w, int64_t n_rows, bool accumulate, slk_err *err);
+/* See slk_compute_pack. */
+slk_status slk_dnnl_pack(slk_dnnl *d, slk_packed **out, const slk_weight *w, slk_err *err);
+/* See slk_compute_self_test. */
+slk_status slk_dnnl_self_test(slk_dnnl *d, const slk_shape *shapes, size_t n_shapes, slk_err *err);
+/* Rows of a tile; 0: the library's own blocking is row-invariant. */
+int slk_dnnl_tile(const slk_dnnl *d);
+
+#endif
