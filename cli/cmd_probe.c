@@ -99,12 +99,7 @@ static slk_status select_facts(probe *p, slk_err *err)
     if (s == SLK_OK) s = pointers(&p->facts, &p->asked, err);
     p->n_asked = p->facts.n;
     if (s == SLK_OK) s = slk_store_load_facts(p->store, &p->pool, p->set, slk_split_parse(opt.pool), NULL, 0, err);
-    const slk_fact **pool = NULL;
-    if (s == SLK_OK) s = pointers(&p->pool, &pool, err);
-    if (s == SLK_OK) {
-        s = slk_exemplars_create(&p->exemplars, pool, p->pool.n, p->asked, p->n_asked, (unsigned)opt.n_ex, (unsigned)opt.shots, p->cli->seed, err);
-    }
-    free(pool);
+    if (s == SLK_OK) s = slk_exemplars_create(&p->exemplars, &p->pool, &p->facts, (unsigned)opt.n_ex, (unsigned)opt.shots, p->cli->seed, err);
     return s;
 }
 
@@ -113,6 +108,8 @@ static slk_status read_options(probe *p, slk_err *err)
     slk_probe_options *o = &p->options;
     o->draws = (slk_draws){.seed = p->cli->seed, .n_samples = (int)opt.samples, .temperature = opt.temperature, .top_k = (int)opt.top_k, .n_max_tokens = N_MAX_TOKENS};
     o->draws.decode = strcmp(opt.answers, "all") == 0 ? SLK_DECODE_ALL : strcmp(opt.answers, "greedy") == 0 ? SLK_DECODE_GREEDY : SLK_DECODE_NONE;
+    o->n_ex = (unsigned)opt.n_ex;
+    o->n_shots = (unsigned)opt.shots;
     o->n_batch_rows = (int32_t)opt.batch_tokens;
     o->naive = opt.naive;
     if (slk_match_parse(&o->match, opt.match, err) != SLK_OK) return slk_cli_usage(p->cli, err, "--match: %s", err->msg);
@@ -199,10 +196,10 @@ static slk_status store_prompts(probe *p, slk_err *err)
         const slk_fact *fact = p->open[i];
         if (!relation || strcmp(relation, fact->relation) != 0) {
             relation = fact->relation;
-            s = slk_exemplars_common(p->exemplars, relation, (unsigned)opt.n_ex, common, err);
+            s = slk_exemplars_common(p->exemplars, relation, common, err);
             if (s == SLK_OK) s = store_sets(p, fact, 0, common, err);
         }
-        if (s == SLK_OK) s = slk_exemplars_for(p->exemplars, fact, (unsigned)opt.n_ex, own, err);
+        if (s == SLK_OK) s = slk_exemplars_for(p->exemplars, fact, own, err);
         if (s == SLK_OK && memcmp(common, own, n * sizeof *own) != 0) s = store_sets(p, fact, fact->id, own, err);
     }
     if (s == SLK_OK) s = slk_store_commit(p->store, err);
@@ -318,10 +315,12 @@ static slk_status run(slk_cli *cli, slk_err *err)
     }
     if (s == SLK_OK) s = store_prompts(&p, err);
     if (s == SLK_OK) {
-        double gflops = slk_compute_bench_gemm(p.model->compute, NULL);
+        slk_bench_gemm peak = {.n_rows = 1024, .n_out = 2048, .n_in = 1024, .packed = true};
+        s = slk_compute_bench_shape(p.model->compute, &peak, 0.3, err);
+        double gflops = peak.gflops;
         announce(&p, gflops);
         p.committed_ms = slk_clock_ms();
-        s = slk_probe_run(p.model, p.open, p.n_open, p.exemplars, &p.options, take_label, &p, slk_cli_progress(cli), &stats, err);
+        if (s == SLK_OK) s = slk_probe_run(p.model, p.open, p.n_open, p.exemplars, &p.options, take_label, &p, slk_cli_progress(cli), &stats, err);
         slk_status kept = commit(&p, s == SLK_OK ? err : NULL);
         if (s == SLK_OK) s = kept;
         if (s == SLK_OK) s = summarise(&p, &stats, gflops, err);

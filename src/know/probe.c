@@ -55,10 +55,17 @@ typedef struct prober {
     uint64_t n_done, n_total;
 } prober;
 
-static const slk_judge judge = {
-    .match = (int (*)(const void *, const char *, size_t))slk_golds_match,
-    .alive = (bool (*)(const void *, const char *, size_t))slk_golds_alive,
-};
+static int judge_match(const void *golds, const char *text, size_t n_bytes)
+{
+    return slk_golds_match(golds, text, n_bytes);
+}
+
+static bool judge_alive(const void *golds, const char *text, size_t n_bytes)
+{
+    return slk_golds_alive(golds, text, n_bytes);
+}
+
+const slk_judge slk_golds_judge = {.match = judge_match, .alive = judge_alive};
 
 /* --- prompts ------------------------------------------------------------------------------------------------------- */
 
@@ -102,13 +109,13 @@ static slk_status make_prompt(prober *p, const slk_fact *fact, int e, slk_err *e
     slk_status s = SLK_OK;
     if (p->sets_of != fact) {
         p->sets_of = NULL;
-        s = slk_exemplars_for(p->exemplars, fact, (unsigned)p->n_ex, p->sets, err);
+        s = slk_exemplars_for(p->exemplars, fact, p->sets, err);
         if (s != SLK_OK) return s;
         p->sets_of = fact;
     }
     p->ids.n = 0;
     slk_buf_clear(&p->prompt);
-    size_t n_shots = slk_exemplars_n_shots(p->exemplars);
+    size_t n_shots = p->options->n_shots;
     slk_prompt_render(p->options->template, &p->prompt, p->sets + (size_t)e * n_shots, n_shots, fact->question);
     if (p->prompt.failed) return out_of_memory(err);
     s = slk_tokenizer_encode(p->model->tokenizer, p->prompt.data, p->prompt.len, SLK_ENCODE_BOS, &p->ids, err);
@@ -396,7 +403,7 @@ static slk_status open_fast(prober *p, slk_err *err)
         if (s == SLK_OK) break;
     }
     if (s == SLK_OK) s = slk_schedule_create(&p->schedule, p->tree, d->top_k, rows, err);
-    if (s == SLK_OK) s = slk_verifier_create(&p->verifier, p->model, p->tree, p->schedule, &judge, d, err);
+    if (s == SLK_OK) s = slk_verifier_create(&p->verifier, p->model, p->tree, p->schedule, &slk_golds_judge, d, err);
     p->jobs = slk_alloc_zero(MAX_IN_FLIGHT, sizeof *p->jobs);
     if (s == SLK_OK && !p->jobs) s = out_of_memory(err);
     return s;
@@ -434,7 +441,7 @@ slk_status slk_probe_run(const slk_model *model, const slk_fact *const *facts, s
     if (stats) *stats = (slk_probe_stats){0};
     if (n_facts == 0) return SLK_OK;
     double since = slk_clock_ms();
-    prober p = {.model = model, .exemplars = exemplars, .options = options, .n_ex = (int)slk_exemplars_n_ex(exemplars), .on_label = on_label,
+    prober p = {.model = model, .exemplars = exemplars, .options = options, .n_ex = (int)options->n_ex, .on_label = on_label,
                 .user = user, .progress = progress, .n_total = n_facts};
     slk_buf_init(&p.prompt);
     slk_buf_init(&p.text);
@@ -444,7 +451,7 @@ slk_status slk_probe_run(const slk_model *model, const slk_fact *const *facts, s
         memcpy(sorted, facts, n_facts * sizeof *sorted);
         s = group(&p, sorted, n_facts, err);
     }
-    p.sets = slk_alloc((size_t)p.n_ex * slk_exemplars_n_shots(exemplars), sizeof *p.sets);
+    p.sets = slk_alloc((size_t)p.n_ex * options->n_shots, sizeof *p.sets);
     if (s == SLK_OK && !p.sets) s = out_of_memory(err);
     if (s == SLK_OK) s = slk_forward_create(&p.forward, model, err);
     if (s == SLK_OK) s = options->naive ? slk_naive_create(&p.naive, model, p.forward, &options->draws, err) : open_fast(&p, err);

@@ -15,6 +15,7 @@
 struct slk_model;
 
 typedef struct slk_probe_options {
+    unsigned n_ex, n_shots;   /* prompts a fact, exemplars a prompt: those of the slk_exemplars */
     slk_draws draws;          /* seed, samples, temperature, top k, token limit, which wrong answers are decoded */
     slk_match_rule match;
     const slk_template *template; /* prompt format */
@@ -35,6 +36,9 @@ typedef struct slk_probe_stats {
 slk_status slk_probe_run(const struct slk_model *model, const slk_fact *const *facts, size_t n_facts, const slk_exemplars *exemplars,
                          const slk_probe_options *options, slk_status (*on_label)(void *user, slk_label *label, slk_err *err), void *user,
                          const slk_progress *progress, slk_probe_stats *stats, slk_err *err);
+
+/* slk_golds_match and slk_golds_alive for the verifier. */
+extern const slk_judge slk_golds_judge;
 
 /* Tokens of " answer\n" as they follow the prompt: what the tokenisation of prompt + " " + answer + line break has behind the prompt's tokens, or,
  * where that does not begin with them, the answer's own. Appended to out. Errors: SLK_E_FORMAT, SLK_E_MEMORY. */

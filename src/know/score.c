@@ -33,11 +33,6 @@ typedef struct scorer {
     size_t n;
 } scorer;
 
-static const slk_judge judge = {
-    .match = (int (*)(const void *, const char *, size_t))slk_golds_match,
-    .alive = (bool (*)(const void *, const char *, size_t))slk_golds_alive,
-};
-
 static slk_status open_item(scorer *sc, item *it, const slk_pair *pair, size_t number, slk_err *err)
 {
     char *answer = (char *)(uintptr_t)pair->answer; /* read only */
@@ -77,7 +72,7 @@ static slk_status open_engine(scorer *sc, slk_err *err)
     int32_t rows = sc->options->n_batch_rows > 0 ? sc->options->n_batch_rows : 512;
     slk_status s = slk_tree_create(&sc->tree, sc->model, sc->forward, (int32_t)n_slots, err);
     if (s == SLK_OK) s = slk_schedule_create(&sc->schedule, sc->tree, sc->options->top_k, rows, err);
-    if (s == SLK_OK) s = slk_verifier_create(&sc->verifier, sc->model, sc->tree, sc->schedule, &judge, &sc->draws, err);
+    if (s == SLK_OK) s = slk_verifier_create(&sc->verifier, sc->model, sc->tree, sc->schedule, &slk_golds_judge, &sc->draws, err);
     return s;
 }
 

@@ -265,7 +265,7 @@ static slk_status logits_tile(slk_forward *f, const slk_batch *b, int32_t first,
 {
     const slk_model *m = f->model;
     const slk_config *c = &m->config;
-    size_t d = (size_t)c->d_model, size = element_bytes(f);
+    size_t d = (size_t)c->d_model;
     double clock = slk_clock_ms();
     bool any_top = false;
     for (int64_t i = 0; i < n; i++) {
@@ -277,20 +277,18 @@ static slk_status logits_tile(slk_forward *f, const slk_batch *b, int32_t first,
         tops[i].sum = 0;
     }
     norm_rows(f, f->normed, f->block, m->out_gain, m->out_bias, n);
-    for (int64_t column = 0; column < c->n_vocab; column += SLK_LOGITS_CHUNK) {
-        slk_weight w = m->output;
-        w.n_out = c->n_vocab - column < SLK_LOGITS_CHUNK ? c->n_vocab - column : SLK_LOGITS_CHUNK;
-        w.data = (const char *)m->output.data + (size_t)column * d * size;
-        if (w.bias) w.bias += column;
-        slk_status s = slk_compute_matmul(m->compute, f->wide, SLK_DTYPE_F32, SLK_LOGITS_CHUNK, f->normed, c->d_model, &w, n, false, err);
+    for (int chunk = 0; chunk < m->n_chunks; chunk++) {
+        const slk_weight *w = &m->output[chunk];
+        int64_t column = (int64_t)chunk * SLK_LOGITS_CHUNK;
+        slk_status s = slk_compute_matmul(m->compute, f->wide, SLK_DTYPE_F32, SLK_LOGITS_CHUNK, f->normed, c->d_model, w, n, false, err);
         if (s != SLK_OK) return s;
         f->stats.logits_ms += lap(&clock);
-        if (any_top) slk_compute_top(m->compute, tops, f->wide, SLK_LOGITS_CHUNK, n, (int32_t)column, (int32_t)w.n_out, c->logit_softcap);
+        if (any_top) slk_compute_top(m->compute, tops, f->wide, SLK_LOGITS_CHUNK, n, (int32_t)column, (int32_t)w->n_out, c->logit_softcap);
         for (int64_t i = 0; i < n; i++) {
             float *out = b->asks[first + i].logits;
             if (!out) continue;
-            memcpy(out + column, f->wide + (size_t)i * SLK_LOGITS_CHUNK, (size_t)w.n_out * sizeof *out);
-            for (int64_t j = 0; c->logit_softcap > 0 && j < w.n_out; j++) {
+            memcpy(out + column, f->wide + (size_t)i * SLK_LOGITS_CHUNK, (size_t)w->n_out * sizeof *out);
+            for (int64_t j = 0; c->logit_softcap > 0 && j < w->n_out; j++) {
                 out[column + j] = c->logit_softcap * tanhf(out[column + j] / c->logit_softcap);
             }
         }
