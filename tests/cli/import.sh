@@ -47,7 +47,7 @@ echo "[$(author Emma Austen), $(author Ulysses Joyce)]" >small/train/P50.train.j
 echo "[$(author Ulysses Joyce), $(author Faust Goethe)]" >small/test/P50.test.json
 expect_exit 0 "$slick" import entityquestions small --name small
 expect_match out '^read +8 +2 +6 +16$' '^  training fact, but the relation is only tested +2 ' '^  several true answers +1 ' \
-    '^  the same fact again +3 +0 +0 +3$' '^  subject of a test question +0 ' '^kept +2 +2 +6 +10$'
+    '^  the same fact again +1 +0 +0 +1$' '^  subject of a test question +2 ' '^kept +2 +2 +6 +10$'
 expect_error 1 "slick.db: set 'small' .*--force" "$slick" import entityquestions small --name small --keep-multi-answer
 expect_exit 0 "$slick" import entityquestions small --name small --keep-multi-answer --keep-ood-train --overlap none --force --json
 expect_json out replaced result
