@@ -13,8 +13,8 @@ declare -gA _slick_options=(
     [facts]='--set'
     [probe]='--set --split --relations --limit --shard --n-ex --shots --samples --temperature --top-k --match --answers
         --template --pool --batch-tokens --naive'
-    [labels]='--by --labels --csv --jsonl --review'
-    [relabel]='--n-ex --samples --match --labels'
+    [labels]='--by --labels --split --relations --csv --jsonl --review --list'
+    [relabel]='--n-ex --samples --match --labels --split --relations --jsonl'
     [merge]=''
     [bench]=''
     [help]=''
@@ -48,6 +48,7 @@ _slick() {
     --match) words='em strict contains f1:' ;;
     --answers) words='none greedy all' ;;
     --by) words='relation split' ;;
+    --format) words='auto jsonl json csv tsv' ;;
     --overlap) words='subject subject-or-object none' ;;
     --seed | --threads | --limit | --shard | --n-ex | --shots | --samples | --temperature | --top-k | --top | \
         --batch-tokens | --max-tokens | --tokens | --text | --stop | --name | --map | --ood | --set | --relations | \
