@@ -42,7 +42,8 @@ typedef struct prober {
     slk_schedule *schedule;
     slk_verifier *verifier;
     slk_naive *naive;
-    int32_t n_slots, n_soft_slots;
+    int32_t n_slots;
+    int32_t n_stem_slots;    /* tokens of the stems that are held */
     int n_in_flight;
     job **jobs; /* [MAX_IN_FLIGHT], NULL: free */
     const slk_fact **sets;   /* [n_ex][n_shots] exemplars of sets_of */
@@ -223,7 +224,11 @@ static slk_status deliver(prober *p, job *j, slk_err *err)
 
 static void close_stems(prober *p, relation *r)
 {
-    for (int e = 0; r->stems && e < p->n_ex; e++) slk_tree_release(p->tree, r->stems[e]);
+    for (int e = 0; r->stems && e < p->n_ex; e++) {
+        if (r->stems[e] == SLK_SEG_NONE) continue;
+        p->n_stem_slots -= slk_tree_position(p->tree, r->stems[e]);
+        slk_tree_release(p->tree, r->stems[e]);
+    }
     free(r->stems);
     r->stems = NULL;
 }
@@ -265,6 +270,7 @@ static slk_status open_stems(prober *p, relation *r, slk_err *err)
         size_t n = 0;
         while (s == SLK_OK && n < first.n && n < p->ids.n && first.ids[n] == p->ids.ids[n]) n++;
         if (n > 0) s = slk_tree_insert(p->tree, SLK_SEG_NONE, first.ids, (int32_t)n, &r->stems[e], err);
+        if (n > 0 && s == SLK_OK) p->n_stem_slots += (int32_t)n;
     }
     free(first.ids);
     return s;
@@ -306,13 +312,19 @@ static slk_status start_next(prober *p, slk_err *err)
     return s;
 }
 
+/* Tokens that are kept besides the stems: questions and answers in flight. Beyond two batches of them no fact is begun. */
+static int32_t n_own_slots(const prober *p)
+{
+    return p->n_slots - slk_tree_n_free(p->tree) - p->n_stem_slots;
+}
+
 static slk_status run_fast(prober *p, slk_err *err)
 {
     slk_status s = SLK_OK;
     while (s == SLK_OK && p->n_done < p->n_total) {
         while (s == SLK_OK && p->current < p->n_relations && p->n_in_flight < MAX_IN_FLIGHT &&
                slk_schedule_n_rows(p->schedule) < slk_schedule_batch_rows(p->schedule) &&
-               (p->n_in_flight == 0 || p->n_slots - slk_tree_n_free(p->tree) < p->n_soft_slots)) {
+               (p->n_in_flight == 0 || n_own_slots(p) < 2 * slk_schedule_batch_rows(p->schedule))) {
             s = start_next(p, err);
         }
         if (s == SLK_OK && !slk_schedule_is_empty(p->schedule)) s = slk_verifier_step(p->verifier, part_finished, p, err);
@@ -389,18 +401,17 @@ static slk_status group(prober *p, const slk_fact **sorted, size_t n, slk_err *e
     return SLK_OK;
 }
 
-/* Slots: soft, where no new fact is begun while others are in flight; hard, the worst case of all that may be in flight. */
+/* Slots for the worst case of all that may be in flight, every draw alive to the token limit; memory is touched as they are used. */
 static slk_status open_fast(prober *p, slk_err *err)
 {
     const slk_draws *d = &p->options->draws;
     int32_t rows = p->options->n_batch_rows > 0 ? p->options->n_batch_rows : DEFAULT_BATCH_ROWS;
-    p->n_soft_slots = 8 * rows + 4096;
-    int64_t hard = p->n_soft_slots + (int64_t)MAX_IN_FLIGHT * p->n_ex * ((int64_t)(d->n_samples + 1) * d->n_max_tokens + 64);
-    if (hard > INT32_MAX / 2) hard = INT32_MAX / 2;
+    int64_t slots = 65536 + 8 * (int64_t)rows + (int64_t)MAX_IN_FLIGHT * p->n_ex * (int64_t)(d->n_samples + 1) * d->n_max_tokens;
+    if (slots > INT32_MAX / 2) slots = INT32_MAX / 2;
     slk_status s = SLK_E_MEMORY;
-    for (p->n_slots = (int32_t)hard; s == SLK_E_MEMORY && p->n_slots > p->n_soft_slots / 4; p->n_slots /= 2) {
+    for (p->n_slots = (int32_t)slots; p->n_slots > 4096; p->n_slots /= 2) {
         s = slk_tree_create(&p->tree, p->model, p->forward, p->n_slots, err);
-        if (s == SLK_OK) break;
+        if (s != SLK_E_MEMORY) break; /* not even the address space: try with less */
     }
     if (s == SLK_OK) s = slk_schedule_create(&p->schedule, p->tree, d->top_k, rows, err);
     if (s == SLK_OK) s = slk_verifier_create(&p->verifier, p->model, p->tree, p->schedule, &slk_golds_judge, d, err);
