@@ -111,7 +111,7 @@ static slk_status clear_name(slk_store *store, slk_put_result *result, const cha
                         store->path, name, (long long)n_label_sets, n_label_sets == 1 ? "" : "s");
     if (!replace)
         return slk_fail(err, SLK_E_STATE,
-                        "%s: set '%s' is there with other facts; expected another name or the wish to replace it",
+                        "%s: set '%s' is there with other facts; expected another name, or --force to replace it",
                         store->path, name);
     *result = SLK_PUT_REPLACED;
     sqlite3_stmt *stmt;

@@ -82,6 +82,7 @@ static void rotate(void *y, slk_dtype dtype, int64_t at, const float *x, const f
         int first = a->rope_pairs ? 2 * i : i, second = a->rope_pairs ? 2 * i + 1 : i + half;
         double cos = a->rope_cos ? a->rope_cos[(int64_t)pos * half + i] : 1;
         double sin = a->rope_cos ? a->rope_sin[(int64_t)pos * half + i] : 0;
+        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): h is filled above, either way */
         put(y, dtype, at + first, h[first] * cos - h[second] * sin);
         put(y, dtype, at + second, h[second] * cos + h[first] * sin);
     }
