@@ -15,7 +15,6 @@
 /* A fact in flight. */
 typedef struct job {
     const slk_fact *fact;
-    struct relation *relation;
     slk_golds *golds;
     slk_label label;
     slk_verification *parts; /* [n_ex] one a prompt */
@@ -26,8 +25,8 @@ typedef struct job {
 /* The facts of one relation, by question, so that those with the most in common are in flight together. */
 typedef struct relation {
     const slk_fact **facts; /* [n] */
-    size_t n, n_started, n_finished;
-    slk_seg *stems; /* [n_ex] what all its prompts share, held from the first fact to the last; NULL before */
+    size_t n, n_started;
+    slk_seg *stems; /* [n_ex] what all its prompts share, held while facts are begun; NULL before and after */
 } relation;
 
 typedef struct prober {
@@ -236,12 +235,10 @@ static void close_stems(prober *p, relation *r)
 static slk_status finish_job(prober *p, job *j, slk_err *err)
 {
     slk_status s = deliver(p, j, err);
-    relation *r = j->relation;
     for (int i = 0; i < MAX_IN_FLIGHT; i++) {
         if (p->jobs[i] == j) p->jobs[i] = NULL;
     }
     p->n_in_flight--;
-    if (++r->n_finished == r->n) close_stems(p, r);
     free_job(j, p->n_ex);
     return s;
 }
@@ -299,17 +296,16 @@ static slk_status start_next(prober *p, slk_err *err)
     job *j = new_job(p, r->facts[r->n_started++], err, &s);
     if (!j) return s;
     if (r->n_started == r->n) p->current++;
-    j->relation = r;
     p->n_in_flight++;
     for (int i = 0; i < MAX_IN_FLIGHT; i++) {
         if (p->jobs[i]) continue;
         p->jobs[i] = j;
         break;
     }
-    if (j->label.unlabelable) return finish_job(p, j, err);
     j->n_left = p->n_ex;
-    for (int e = 0; e < p->n_ex && s == SLK_OK; e++) s = start_part(p, j, e, err);
-    return s;
+    for (int e = 0; e < p->n_ex && s == SLK_OK && !j->label.unlabelable; e++) s = start_part(p, j, e, err);
+    if (r->n_started == r->n) close_stems(p, r); /* what is in flight holds its own context */
+    return s == SLK_OK && j->label.unlabelable ? finish_job(p, j, err) : s;
 }
 
 /* Tokens that are kept besides the stems: questions and answers in flight. Beyond two batches of them no fact is begun. */
