@@ -136,7 +136,8 @@ slk_status slk_compute_attention(slk_compute *c, void *y, const void *q, const s
 
 /* --- logits ---------------------------------------------------------------------------------------------------------- */
 
-/* What is kept of a row of logits. Filled chunk by chunk (columns in ascending order, the same chunks always). */
+/* What is kept of a row of logits. Filled chunk by chunk (columns in ascending order, the same chunks always); begins with n = 0,
+ * sum = 0. A logit that is NaN counts as minus infinity. */
 typedef struct slk_top {
     int k;            /* capacity and wish, 1 .. SLK_TOP_MAX */
     int n;            /* filled: min(k, columns seen) */

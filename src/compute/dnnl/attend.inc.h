@@ -8,10 +8,10 @@
 #define BLOCK SLK_ATTENTION_BLOCK
 #if BF16
 #define K_WORDS(head_dim) ((head_dim) / 2)
-#define V_ROWS (BLOCK / 2)
+#define V_ROWS            (BLOCK / 2)
 #else
 #define K_WORDS(head_dim) (head_dim)
-#define V_ROWS BLOCK
+#define V_ROWS            BLOCK
 #endif
 /* Words from row to row of a tile: constant, so that rows are addressed by offsets; not a power of two, which would put
  * the rows into the same few sets of the cache. */
@@ -21,7 +21,7 @@
 /* One lane group in progress. Follows: q [K_WORDS][LANES] words, sum [head_dim rounded up to LANES][LANES] f32. */
 typedef struct lane_state {
     _Alignas(64) float max[LANES], total[LANES]; /* of the online softmax */
-    float first[LANES], last[LANES]; /* visible positions; an empty lane has last -1 */
+    float first[LANES], last[LANES];             /* visible positions; an empty lane has last -1 */
     int32_t path[LANES];
     int64_t at[LANES]; /* index of the query in q and y */
     int n_lanes;
@@ -33,7 +33,7 @@ typedef struct attend_scratch {
     float scores[BLOCK * LANES], p[BLOCK * LANES];
     lane_state states[SLK_ATTEND_GROUP];
     int32_t tile_path, tile_pos; /* what k and v hold: the block at tile_pos of a path, or tile_path -1 */
-    _Alignas(64) float rows[]; /* q and sum of the states */
+    _Alignas(64) float rows[];   /* q and sum of the states */
 } attend_scratch;
 
 static int round_up(int n)
@@ -62,7 +62,8 @@ static inline vec dot(vec sum, vec a, const float *b)
 }
 #endif
 
-/* --- begin: queries into lanes ---------------------------------------------------------------------------------------- */
+/* --- begin: queries into lanes
+ * ---------------------------------------------------------------------------------------- */
 
 static const float *words_at(const void *x, int64_t at)
 {
@@ -113,7 +114,8 @@ static void state_begin(lane_state *s, const slk_attend *job, const slk_lanes *l
     state_pack(s, job);
 }
 
-/* --- a tile of keys and values ---------------------------------------------------------------------------------------- */
+/* --- a tile of keys and values
+ * ---------------------------------------------------------------------------------------- */
 
 static void find_slots(int32_t slots[BLOCK], const slk_path *path, int32_t pos, int n)
 {
@@ -128,7 +130,8 @@ static void find_slots(int32_t slots[BLOCK], const slk_path *path, int32_t pos, 
     }
 }
 
-/* Rows from n on up to a multiple of LANES become zero: whatever is computed from them is masked, but must not be NaN. */
+/* Rows from n on up to a multiple of LANES become zero: whatever is computed from them is masked, but must not be NaN.
+ */
 static void load_keys(float *k, const slk_attend *job, const int32_t *slots, int n)
 {
     int n_words = K_WORDS(job->a->head_dim);
@@ -145,9 +148,11 @@ static void load_values(float *v, const slk_attend *job, const int32_t *slots, i
 {
     int hd = job->a->head_dim;
     for (int i = 0; i < n; i += 2) {
-        const uint16_t *even = (const uint16_t *)job->kv.v + ((int64_t)slots[i] * job->a->n_kv_heads + job->kv_head) * hd;
+        const uint16_t *even =
+            (const uint16_t *)job->kv.v + ((int64_t)slots[i] * job->a->n_kv_heads + job->kv_head) * hd;
         const uint16_t *odd = even;
-        if (i + 1 < n) odd = (const uint16_t *)job->kv.v + ((int64_t)slots[i + 1] * job->a->n_kv_heads + job->kv_head) * hd;
+        if (i + 1 < n)
+            odd = (const uint16_t *)job->kv.v + ((int64_t)slots[i + 1] * job->a->n_kv_heads + job->kv_head) * hd;
         for (int d = 0; d < hd; d += LANES) {
             __mmask16 m = v_first(hd - d);
             __m512i low = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(m, even + d));
@@ -175,7 +180,8 @@ static bool is_shared(const slk_path *paths, int32_t from, int32_t to, int32_t p
     return true;
 }
 
-/* --- one block of positions ------------------------------------------------------------------------------------------- */
+/* --- one block of positions
+ * ------------------------------------------------------------------------------------------- */
 
 static void block_scores(float *scores, const lane_state *s, const float *k, int n, int n_words)
 {
@@ -224,8 +230,8 @@ static vec block_exp(float *p, const float *scores, vec max, int n)
         }
 #if BF16
         /* Lane by lane the two positions side by side. */
-        const __m512i interleave = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22,
-                                                    6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+        const __m512i interleave = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7,
+                                                    22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
         for (int i = 0; i < 4; i += 2) {
             __m512i both = (__m512i)_mm512_cvtne2ps_pbh(e[i + 1], e[i]);
             _mm512_storeu_si512(p + (j + i) / 2 * LANES, _mm512_permutexvar_epi16(interleave, both));
@@ -238,7 +244,8 @@ static vec block_exp(float *p, const float *scores, vec max, int n)
 }
 
 /* sum = sum * decay + p v, in the active lanes. */
-static void block_values(lane_state *s, const float *p, const float *v, vec decay, mask active, int n_rows, int head_dim)
+static void block_values(lane_state *s, const float *p, const float *v, vec decay, mask active, int n_rows,
+                         int head_dim)
 {
     for (int d = 0; d < head_dim; d += LANES) {
         vec sums[LANES];
@@ -259,7 +266,8 @@ static void block_step(attend_scratch *t, lane_state *s, const slk_attention *a,
 {
     unsigned lanes = v_bits(active);
     vec first = v_load(s->first), last = v_load(s->last), old_max = v_load(s->max);
-    bool masked = lanes & ~v_bits(v_both(v_le(first, v_set((float)pos)), v_le(v_set((float)(pos + round_up(n) - 1)), last)));
+    bool masked =
+        lanes & ~v_bits(v_both(v_le(first, v_set((float)pos)), v_le(v_set((float)(pos + round_up(n) - 1)), last)));
     block_scores(t->scores, s, t->k, n, K_WORDS(a->head_dim));
     vec max = v_max(old_max, block_max(t->scores, s, a, pos, round_up(n), masked));
     vec decay = v_exp(v_sub(old_max, max));
@@ -275,7 +283,8 @@ static void group_step(attend_scratch *t, lane_state *s, const slk_attend *job, 
     float indices[LANES];
     for (int i = 0; i < LANES; i++) indices[i] = (float)i;
     vec lane = v_load(indices);
-    mask visible = v_both(v_le(v_set((float)pos), v_load(s->last)), v_lt(v_load(s->first), v_set((float)(pos + BLOCK))));
+    mask visible =
+        v_both(v_le(v_set((float)pos), v_load(s->last)), v_lt(v_load(s->first), v_set((float)(pos + BLOCK))));
     for (int begin = 0, end; begin < s->n_lanes; begin = end) {
         for (end = begin + 1; end < s->n_lanes && is_shared(job->paths, s->path[end - 1], s->path[end], pos);) end++;
         mask active = v_both(visible, v_both(v_le(v_set((float)begin), lane), v_lt(lane, v_set((float)end))));
@@ -295,7 +304,8 @@ static void group_step(attend_scratch *t, lane_state *s, const slk_attend *job, 
     }
 }
 
-/* --- end: the sums out of the lanes ----------------------------------------------------------------------------------- */
+/* --- end: the sums out of the lanes
+ * ----------------------------------------------------------------------------------- */
 
 static void state_end(const lane_state *s, const slk_attend *job)
 {

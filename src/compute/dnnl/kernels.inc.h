@@ -1,5 +1,6 @@
-/* The kernels of one instruction set: a file kernels_<set>.c defines KERNELS (the table), KERNELS_NAME and BF16 (1: keys,
- * values and queries are bf16), includes a vec_*.h, then this. One text for all sets, so that they cannot drift apart. */
+/* The kernels of one instruction set: a file kernels_<set>.c defines KERNELS (the table), KERNELS_NAME and BF16 (1:
+ * keys, values and queries are bf16), includes a vec_*.h, then this. One text for all sets, so that they cannot drift
+ * apart. */
 #include <math.h>
 #include <string.h>
 

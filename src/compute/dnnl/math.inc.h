@@ -1,4 +1,5 @@
-/* Exponential and hyperbolic tangent of a vector, the same bits in every lane. Included by kernels.inc.h after a vec_*.h. */
+/* Exponential and hyperbolic tangent of a vector, the same bits in every lane. Included by kernels.inc.h after a
+ * vec_*.h. */
 #ifndef SLK_COMPUTE_DNNL_MATH_INC_H
 #define SLK_COMPUTE_DNNL_MATH_INC_H
 

@@ -88,7 +88,8 @@ static void gate(void *y, slk_dtype y_dtype, const void *gu, slk_dtype gu_dtype,
     }
 }
 
-/* --- projections to queries, keys, values ----------------------------------------------------------------------------- */
+/* --- projections to queries, keys, values
+ * ----------------------------------------------------------------------------- */
 
 /* Factors of one position, laid out so that rotating is y[i] = x[i] * cos[i] + x[partner of i] * sin[i]. */
 typedef struct rotation {
@@ -148,7 +149,8 @@ static void split_qkv(void *q, void *k, void *v, slk_dtype dtype, const float *q
     for (int64_t i = 0; i < d_kv; i += LANES) store(v, dtype, i, v_load_n(qkv + i, d_kv - i), d_kv - i);
 }
 
-/* --- logits ----------------------------------------------------------------------------------------------------------- */
+/* --- logits
+ * ----------------------------------------------------------------------------------------------------------- */
 
 /* Columns cleaned and examined at a time: they stay in the first-level cache. A multiple of LANES. */
 #define TOP_BLOCK 1024

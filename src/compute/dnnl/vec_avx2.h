@@ -6,14 +6,22 @@
 #include <stdint.h>
 #include <string.h>
 
-/* clang-format off: a table of one-line functions reads best as one */
 #define LANES 8
 typedef __m256 vec;
 typedef __m256 mask; /* lanes of all ones or all zeros */
 
-static inline vec v_set(float x) { return _mm256_set1_ps(x); }
-static inline vec v_load(const float *p) { return _mm256_loadu_ps(p); }
-static inline void v_store(float *p, vec x) { _mm256_storeu_ps(p, x); }
+static inline vec v_set(float x)
+{
+    return _mm256_set1_ps(x);
+}
+static inline vec v_load(const float *p)
+{
+    return _mm256_loadu_ps(p);
+}
+static inline void v_store(float *p, vec x)
+{
+    _mm256_storeu_ps(p, x);
+}
 static inline __m256i v_first(int64_t n)
 {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n > LANES ? LANES : (int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -56,15 +64,39 @@ static inline void v_store_bf16_n(uint16_t *p, vec x, int64_t n)
     if (n < LANES) memcpy(p, part, (size_t)n * sizeof *p);
 }
 
-static inline vec v_add(vec a, vec b) { return _mm256_add_ps(a, b); }
-static inline vec v_sub(vec a, vec b) { return _mm256_sub_ps(a, b); }
-static inline vec v_mul(vec a, vec b) { return _mm256_mul_ps(a, b); }
-static inline vec v_div(vec a, vec b) { return _mm256_div_ps(a, b); }
-static inline vec v_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
-static inline vec v_fnma(vec a, vec b, vec c) { return _mm256_fnmadd_ps(a, b, c); }
+static inline vec v_add(vec a, vec b)
+{
+    return _mm256_add_ps(a, b);
+}
+static inline vec v_sub(vec a, vec b)
+{
+    return _mm256_sub_ps(a, b);
+}
+static inline vec v_mul(vec a, vec b)
+{
+    return _mm256_mul_ps(a, b);
+}
+static inline vec v_div(vec a, vec b)
+{
+    return _mm256_div_ps(a, b);
+}
+static inline vec v_fma(vec a, vec b, vec c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+static inline vec v_fnma(vec a, vec b, vec c)
+{
+    return _mm256_fnmadd_ps(a, b, c);
+}
 /* b where either is NaN */
-static inline vec v_max(vec a, vec b) { return _mm256_max_ps(a, b); }
-static inline vec v_min(vec a, vec b) { return _mm256_min_ps(a, b); }
+static inline vec v_max(vec a, vec b)
+{
+    return _mm256_max_ps(a, b);
+}
+static inline vec v_min(vec a, vec b)
+{
+    return _mm256_min_ps(a, b);
+}
 static inline float v_sum(vec a)
 {
     __m128 s = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
@@ -78,30 +110,65 @@ static inline float v_hmax(vec a)
     return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
 }
 
-static inline mask v_lt(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
-static inline mask v_le(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_LE_OQ); }
-static inline mask v_is_nan(vec a) { return _mm256_cmp_ps(a, a, _CMP_UNORD_Q); }
-static inline mask v_both(mask a, mask b) { return _mm256_and_ps(a, b); }
-static inline unsigned v_bits(mask m) { return (unsigned)_mm256_movemask_ps(m); }
+static inline mask v_lt(vec a, vec b)
+{
+    return _mm256_cmp_ps(a, b, _CMP_LT_OQ);
+}
+static inline mask v_le(vec a, vec b)
+{
+    return _mm256_cmp_ps(a, b, _CMP_LE_OQ);
+}
+static inline mask v_is_nan(vec a)
+{
+    return _mm256_cmp_ps(a, a, _CMP_UNORD_Q);
+}
+static inline mask v_both(mask a, mask b)
+{
+    return _mm256_and_ps(a, b);
+}
+static inline unsigned v_bits(mask m)
+{
+    return (unsigned)_mm256_movemask_ps(m);
+}
 /* m ? a : b */
-static inline vec v_select(mask m, vec a, vec b) { return _mm256_blendv_ps(b, a, m); }
-static inline void v_store_if(float *p, mask m, vec x) { _mm256_maskstore_ps(p, _mm256_castps_si256(m), x); }
+static inline vec v_select(mask m, vec a, vec b)
+{
+    return _mm256_blendv_ps(b, a, m);
+}
+static inline void v_store_if(float *p, mask m, vec x)
+{
+    _mm256_maskstore_ps(p, _mm256_castps_si256(m), x);
+}
 
-static inline vec v_abs(vec a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+static inline vec v_abs(vec a)
+{
+    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
+}
 /* a (not negative) with the sign of b */
-static inline vec v_with_sign(vec a, vec b) { return _mm256_or_ps(a, _mm256_and_ps(_mm256_set1_ps(-0.0f), b)); }
+static inline vec v_with_sign(vec a, vec b)
+{
+    return _mm256_or_ps(a, _mm256_and_ps(_mm256_set1_ps(-0.0f), b));
+}
 /* a * 2^n, n = the integer in the low bits of shifted (which has 1.5 * 2^23 added); no overflow, no underflow */
 static inline vec v_scale(vec a, vec shifted)
 {
-    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), _mm256_slli_epi32(_mm256_castps_si256(shifted), 23)));
+    return _mm256_castsi256_ps(
+        _mm256_add_epi32(_mm256_castps_si256(a), _mm256_slli_epi32(_mm256_castps_si256(shifted), 23)));
 }
 /* (x1, x0, x3, x2, ...) */
-static inline vec v_swap_pairs(vec a) { return _mm256_permute_ps(a, 0xB1); }
+static inline vec v_swap_pairs(vec a)
+{
+    return _mm256_permute_ps(a, 0xB1);
+}
 
+/* Sums in double: v[0] of the lower half of the lanes, v[1] of the upper. */
 typedef struct vec_double {
     __m256d v[2];
 } vec_double;
-static inline vec_double v_double_zero(void) { return (vec_double){{_mm256_setzero_pd(), _mm256_setzero_pd()}}; }
+static inline vec_double v_double_zero(void)
+{
+    return (vec_double){{_mm256_setzero_pd(), _mm256_setzero_pd()}};
+}
 static inline void v_double_add(vec_double *acc, vec x)
 {
     acc->v[0] = _mm256_add_pd(acc->v[0], _mm256_cvtps_pd(_mm256_castps256_ps128(x)));
