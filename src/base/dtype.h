@@ -1,4 +1,5 @@
-/* Element and block types of tensors. The values are GGML's, so that a GGUF type is a cast after slk_dtype_is_known(). */
+/* Element and block types of tensors. The values are GGML's, so that a GGUF type is a cast once
+ * slk_dtype_find() knows it. */
 #ifndef SLK_BASE_DTYPE_H
 #define SLK_BASE_DTYPE_H
 
@@ -32,6 +33,7 @@ typedef struct slk_dtype_info {
 /* NULL when slick does not know the type. */
 const slk_dtype_info *slk_dtype_find(uint32_t type);
 
+/* Exact: bf16 is the upper half of an f32. */
 static inline float slk_bf16_to_f32(uint16_t v)
 {
     uint32_t bits = (uint32_t)v << 16;

@@ -30,9 +30,15 @@ typedef struct slk_err {
 } slk_err;
 
 /* Write `code` and the formatted message into err (when not NULL) and return code, so that a failure is one statement:
- * `return slk_fail(err, SLK_E_FORMAT, "%s: tensor %s: ...", path, name);`. Control characters in the message become '?',
- * so that hostile names cannot split the line. Too long a message is cut. */
+ * `return slk_fail(err, SLK_E_FORMAT, "%s: tensor %s: ...", path, name);`. Control characters in the message become
+ * '?', so that hostile names cannot split the line. Too long a message is cut. */
 slk_status slk_fail(slk_err *err, slk_status code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Show the static analyser, which reads one file at a time, that a failure is never SLK_OK: without it every output of
+ * a function that failed counts as possibly used. error.c, which defines the function, opts out. */
+#if defined(__clang_analyzer__) && !defined(SLK_ERROR_IMPLEMENTATION)
+#define slk_fail(err, code, ...) (slk_fail(err, code, __VA_ARGS__), (code))
+#endif
 
 /* Put "<prefix>: " before the message that err holds; returns err's code (code when err is NULL). */
 slk_status slk_fail_in(slk_err *err, slk_status code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -14,50 +14,62 @@ uint64_t slk_fact_identity(const slk_fact *fact)
     return h;
 }
 
-static void release_strings(char **items, size_t n)
+static void strings_free(char **strings, size_t n)
 {
-    for (size_t i = 0; items && i < n; i++) free(items[i]);
-    free(items);
+    if (!strings) return;
+    for (size_t i = 0; i < n; i++) free(strings[i]);
+    free(strings);
 }
 
 void slk_fact_release(slk_fact *fact)
 {
+    if (!fact) return;
     free(fact->relation);
     free(fact->question);
     free(fact->subject);
-    release_strings(fact->answers, fact->n_answers);
-    release_strings(fact->aliases, fact->n_aliases);
+    strings_free(fact->answers, fact->n_answers);
+    strings_free(fact->aliases, fact->n_aliases);
     *fact = (slk_fact){0};
 }
 
-static char **copy_strings(char *const *items, size_t n)
+/* NULL stays NULL. */
+static bool string_copy(char **out, const char *s)
 {
-    char **copy = slk_alloc_zero(n, sizeof *copy);
-    for (size_t i = 0; copy && i < n; i++) {
-        copy[i] = slk_strdup(items[i]);
-        if (!copy[i]) {
-            release_strings(copy, n);
-            return NULL;
-        }
+    *out = NULL;
+    if (!s) return true;
+    *out = slk_strdup(s);
+    return *out != NULL;
+}
+
+static bool strings_copy(char ***out, size_t *n_out, char *const *strings, size_t n)
+{
+    *out = NULL;
+    *n_out = 0;
+    if (n == 0) return true;
+    *out = slk_alloc_zero(n, sizeof **out);
+    if (!*out) return false;
+    *n_out = n; /* all n may be freed from here on: what is not copied yet is NULL */
+    for (size_t i = 0; i < n; i++) {
+        if (!string_copy(&(*out)[i], strings[i])) return false;
     }
-    return copy;
+    return true;
 }
 
 bool slk_fact_copy(slk_fact *out, const slk_fact *fact)
 {
-    *out = *fact;
-    out->relation = slk_strdup(fact->relation ? fact->relation : "");
-    out->question = slk_strdup(fact->question);
-    out->subject = fact->subject ? slk_strdup(fact->subject) : NULL;
-    out->answers = copy_strings(fact->answers, fact->n_answers);
-    out->aliases = copy_strings(fact->aliases, fact->n_aliases);
-    if (out->relation && out->question && (out->subject || !fact->subject) && out->answers && out->aliases) return true;
+    *out = (slk_fact){.id = fact->id, .split = fact->split, .ood = fact->ood};
+    if (string_copy(&out->relation, fact->relation) && string_copy(&out->question, fact->question) &&
+        string_copy(&out->subject, fact->subject) &&
+        strings_copy(&out->answers, &out->n_answers, fact->answers, fact->n_answers) &&
+        strings_copy(&out->aliases, &out->n_aliases, fact->aliases, fact->n_aliases))
+        return true;
     slk_fact_release(out);
     return false;
 }
 
 void slk_facts_release(slk_facts *facts)
 {
+    if (!facts) return;
     for (size_t i = 0; i < facts->n; i++) slk_fact_release(&facts->items[i]);
     free(facts->items);
     *facts = (slk_facts){0};
@@ -71,17 +83,23 @@ bool slk_facts_push(slk_facts *facts, slk_fact *fact)
     return true;
 }
 
-static const char *const split_names[SLK_N_SPLITS] = {"train", "dev", "test"};
-
 const char *slk_split_name(slk_split split)
 {
-    return split_names[split];
+    switch (split) {
+    case SLK_SPLIT_TRAIN:
+        return "train";
+    case SLK_SPLIT_DEV:
+        return "dev";
+    case SLK_SPLIT_TEST:
+        return "test";
+    }
+    return "unknown";
 }
 
 int slk_split_parse(const char *name)
 {
-    for (int i = 0; i < SLK_N_SPLITS; i++) {
-        if (!strcmp(name, split_names[i])) return i;
-    }
-    return !strcmp(name, "validation") || !strcmp(name, "valid") ? SLK_SPLIT_DEV : -1;
+    if (strcmp(name, "train") == 0) return SLK_SPLIT_TRAIN;
+    if (strcmp(name, "dev") == 0 || strcmp(name, "valid") == 0 || strcmp(name, "validation") == 0) return SLK_SPLIT_DEV;
+    if (strcmp(name, "test") == 0) return SLK_SPLIT_TEST;
+    return -1;
 }

@@ -11,16 +11,16 @@ typedef enum slk_split { SLK_SPLIT_TRAIN = 0, SLK_SPLIT_DEV = 1, SLK_SPLIT_TEST 
 #define SLK_N_SPLITS 3
 
 typedef struct slk_fact {
-    uint64_t id;     /* slk_fact_identity(); keys everything random about this fact */
-    char *relation;  /* "" when the data has none */
-    char *question;  /* NFC, valid UTF-8, not empty */
-    char *subject;   /* NULL when unknown */
-    char **answers;  /* [n_answers >= 1]; answers[0] is canonical; all true */
+    uint64_t id;    /* slk_fact_identity(); keys everything random about this fact */
+    char *relation; /* "" when the data has none */
+    char *question; /* NFC, valid UTF-8, not empty */
+    char *subject;  /* NULL when unknown */
+    char **answers; /* [n_answers >= 1]; answers[0] is canonical; all true */
     size_t n_answers;
-    char **aliases;  /* [n_aliases] other spellings that match too */
+    char **aliases; /* [n_aliases] other spellings that match too */
     size_t n_aliases;
     slk_split split;
-    bool ood;        /* relation is out of distribution: test only */
+    bool ood; /* relation is out of distribution: test only */
 } slk_fact;
 
 typedef struct slk_facts {

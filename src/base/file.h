@@ -21,16 +21,20 @@ void slk_map_forget(const slk_map *map, const void *data, size_t n_bytes);
 
 /* The whole file (or standard input for "-") in memory, NUL-terminated behind the last byte; free() it. */
 slk_status slk_file_read(char **out, size_t *n_bytes, const char *path, slk_err *err);
-bool slk_file_exists(const char *path);
+bool slk_file_exists(const char *path); /* anything but a folder */
 bool slk_dir_exists(const char *path);
 
 /* An output that appears under its name only when it is complete: writes go to "<path>.tmp.<pid>", commit() flushes,
- * fsyncs and renames, close() without commit() removes the temporary file. */
+ * fsyncs and renames, close() without commit() removes the temporary file. Symbolic links are followed, an overwritten
+ * file's permissions kept. A device or pipe (/dev/null, /dev/stdout) is written in place, whatever `overwrite` says. */
 typedef struct slk_out slk_out;
-/* Errors: SLK_E_STATE when path exists and !overwrite; SLK_E_IO. path "-" writes to standard output directly. */
+/* path "-" writes to standard output directly. Errors: SLK_E_STATE when path exists and !overwrite; SLK_E_IO;
+ * SLK_E_MEMORY. */
 slk_status slk_out_open(slk_out **out, const char *path, bool overwrite, slk_err *err);
-FILE *slk_out_stream(slk_out *out); /* borrowed until close */
-slk_status slk_out_commit(slk_out *out, slk_err *err); /* SLK_E_IO also when an earlier write failed (full disk) */
-void slk_out_close(slk_out *out);                      /* NULL is fine */
+FILE *slk_out_stream(slk_out *out); /* borrowed until commit or close */
+/* Once. Errors: SLK_E_IO, also when an earlier write failed (full disk); SLK_E_STATE when !overwrite and the name was
+ * taken meanwhile; SLK_E_ARG the second time. */
+slk_status slk_out_commit(slk_out *out, slk_err *err);
+void slk_out_close(slk_out *out); /* NULL is fine */
 
 #endif

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* XXH3 of n_bytes bytes. */
 uint64_t slk_hash_bytes(const void *data, size_t n_bytes);
 /* Chain: hash of (previous, length, bytes). Length is mixed in, so ("ab","c") and ("a","bc") differ. */
 uint64_t slk_hash_more(uint64_t previous, const void *data, size_t n_bytes);

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include "base/error.h"
 
-/* Parse text; `name` (a path) and first_line are for messages "NAME:LINE: ...". json_decref() the result. Duplicate keys and
- * anything after the value are errors. */
+/* Parse text; `name` (a path) and first_line are for messages "NAME:LINE: ...". json_decref() the result. Duplicate
+ * keys and anything after the value are errors; a byte order mark before line 1 is skipped. */
 slk_status slk_json_parse(json_t **out, const char *text, size_t n_bytes, const char *name, long first_line,
                           slk_err *err);
 slk_status slk_json_read(json_t **out, const char *path, slk_err *err);

@@ -1,5 +1,5 @@
-/* What probing found out about one fact, and the categories made of it (STUDY.md section 2). Like facts, labels are passed
- * between store/ and know/, so they live in base. */
+/* What probing found out about one fact, and the categories made of it (STUDY.md section 2). Like facts, labels are
+ * passed between store/ and know/, so they live in base. */
 #ifndef SLK_BASE_LABEL_H
 #define SLK_BASE_LABEL_H
 
@@ -18,10 +18,10 @@ typedef enum slk_category {
 
 /* One distinct answer text of one fact, with how often each kind of draw gave it. */
 typedef struct slk_answer {
-    char *text;       /* as the model wrote it, trimmed; UTF-8 */
-    uint16_t prompt;  /* 0 .. n_ex - 1 */
-    int16_t draw;     /* -1 = greedy, else sample 0 .. n_samples - 1 */
-    bool match;       /* under the matcher of the label set */
+    char *text;      /* as the model wrote it, trimmed; UTF-8 */
+    uint16_t prompt; /* 0 .. n_ex - 1 */
+    int16_t draw;    /* -1 = greedy, else sample 0 .. n_samples - 1 */
+    bool match;      /* under the matcher of the label set */
 } slk_answer;
 
 /* The label of one fact. Bits, not counts, so that fewer prompts or samples can be evaluated later. */
@@ -29,20 +29,22 @@ typedef struct slk_label {
     uint64_t fact_id;
     uint16_t n_ex, n_samples;
     bool unlabelable;
-    uint8_t *greedy;   /* [n_ex] 1 = the greedy answer matched */
-    uint8_t *sampled;  /* [n_ex][n_samples] 1 = that sampled answer matched */
-    double *p_gold;    /* [n_ex] exact probability of the canonical gold path at T and top-k of the label set */
+    uint8_t *greedy;     /* [n_ex] 1 = the greedy answer matched */
+    uint8_t *sampled;    /* [n_ex][n_samples] 1 = that sampled answer matched */
+    double *p_gold;      /* [n_ex] exact probability of the canonical gold path at T and top-k of the label set */
     slk_answer *answers; /* [n_answers] every draw whose text was decoded, ordered by (prompt, draw); wrong answers that
                             were not decoded to their end are absent */
     size_t n_answers;
 } slk_label;
 
+/* Free what the label owns; the struct itself is the caller's. NULL is fine. */
 void slk_label_release(slk_label *label);
 /* Category from the first n_ex prompts and first n_samples draws of each (both at most the label's own). */
 slk_category slk_label_category(const slk_label *label, unsigned n_ex, unsigned n_samples);
-/* Shares of correct answers over the same draws. Either pointer may be NULL. */
+/* Shares of correct answers over the same draws (0 where there are none, and for an unlabelable fact). Either pointer
+ * may be NULL. */
 void slk_label_shares(const slk_label *label, unsigned n_ex, unsigned n_samples, double *p_greedy, double *p_sampled);
-double slk_label_p_gold(const slk_label *label); /* mean over prompts */
+double slk_label_p_gold(const slk_label *label);      /* mean over prompts */
 const char *slk_category_name(slk_category category); /* "HighlyKnown" ... "Unlabelable" */
 int slk_category_parse(const char *name);             /* -1: none */
 
@@ -55,11 +57,11 @@ typedef struct slk_label_settings {
     uint64_t seed;
     unsigned n_ex, n_shots, n_samples, top_k;
     double temperature;
-    char match[32];           /* "em" ... */
-    char decoded[8];          /* "none" "greedy" "all": which wrong answers were decoded to their end */
-    char set_name[64];        /* fact set */
-    char pool[8];             /* split of the exemplars */
-    uint64_t template_hash;   /* of the prompt template's bytes */
+    char match[32];         /* "em" ... */
+    char decoded[8];        /* "none" "greedy" "all": which wrong answers were decoded to their end */
+    char set_name[64];      /* fact set */
+    char pool[8];           /* split of the exemplars */
+    uint64_t template_hash; /* of the prompt template's bytes */
 } slk_label_settings;
 
 #endif

@@ -5,48 +5,67 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Product of two sizes; false when it overflows. PTRDIFF_MAX bounds it, as it bounds every object. */
-static bool product(size_t n, size_t size, size_t *out)
+/* No single object comes near a TiB, so more is a damaged count. Asked here, it is an error on every machine, whatever
+ * its overcommit policy (and the address sanitizer, which stops the program at such a request, never sees it). */
+#define MAX_BYTES (((size_t)1 << 40) - ((size_t)1 << 20))
+
+/* n * size, at least 1; 0 when that is no possible size. */
+static size_t bytes_of(size_t n, size_t size)
 {
-    return !__builtin_mul_overflow(n, size, out) && *out <= PTRDIFF_MAX;
+    size_t n_bytes;
+    if (__builtin_mul_overflow(n, size, &n_bytes) || n_bytes > MAX_BYTES) return 0;
+    return n_bytes ? n_bytes : 1;
 }
 
 void *slk_alloc(size_t n, size_t size)
 {
-    size_t bytes;
-    return product(n, size, &bytes) ? malloc(bytes ? bytes : 1) : NULL;
+    size_t n_bytes = bytes_of(n, size);
+    return n_bytes ? malloc(n_bytes) : NULL;
 }
 
 void *slk_alloc_zero(size_t n, size_t size)
 {
-    size_t bytes;
-    return product(n, size, &bytes) ? calloc(1, bytes ? bytes : 1) : NULL;
+    size_t n_bytes = bytes_of(n, size);
+    return n_bytes ? calloc(n_bytes, 1) : NULL;
 }
 
 void *slk_alloc_aligned(size_t n, size_t size)
 {
-    size_t bytes;
-    void *p;
-    if (!product(n, size, &bytes)) return NULL;
-    return posix_memalign(&p, 64, bytes ? bytes : 1) == 0 ? p : NULL;
+    size_t n_bytes = bytes_of(n, size);
+    return n_bytes ? aligned_alloc(64, (n_bytes + 63) / 64 * 64) : NULL;
 }
 
 bool slk_grow(void *items, size_t *n_cap, size_t n_need, size_t size)
 {
-    void *old, *grown;
     if (n_need <= *n_cap) return true;
-    size_t n = *n_cap < 8 ? 8 : *n_cap, bytes;
-    while (n < n_need) {
-        if (n > SIZE_MAX / 2) return false;
-        n *= 2;
+    size_t cap = *n_cap < 8 ? 8 : *n_cap;
+    while (cap < n_need) {
+        if (__builtin_mul_overflow(cap, (size_t)2, &cap)) cap = n_need;
     }
-    if (!product(n, size, &bytes)) return false;
+    size_t n_bytes = bytes_of(cap, size);
+    if (n_bytes == 0) { /* doubling went too far; what is needed may still fit */
+        cap = n_need;
+        n_bytes = bytes_of(cap, size);
+        if (n_bytes == 0) return false;
+    }
+    /* items is a T ** of any T: its pointer is read and written as bytes, which is what the aliasing rules allow. */
+    void *old;
     memcpy(&old, items, sizeof old);
-    grown = realloc(old, bytes);
+    void *grown = realloc(old, n_bytes);
     if (!grown) return false;
     memcpy(items, &grown, sizeof grown);
-    *n_cap = n;
+    *n_cap = cap;
     return true;
+}
+
+char *slk_strndup(const char *s, size_t n)
+{
+    if (n == SIZE_MAX) return NULL;
+    char *copy = slk_alloc(n + 1, 1);
+    if (!copy) return NULL;
+    if (n) memcpy(copy, s, n);
+    copy[n] = '\0';
+    return copy;
 }
 
 char *slk_strdup(const char *s)
@@ -54,16 +73,7 @@ char *slk_strdup(const char *s)
     return slk_strndup(s, strlen(s));
 }
 
-char *slk_strndup(const char *s, size_t n)
-{
-    char *copy = n < SIZE_MAX ? slk_alloc(n + 1, 1) : NULL;
-    if (!copy) return NULL;
-    memcpy(copy, s, n);
-    copy[n] = '\0';
-    return copy;
-}
-
-/* --- byte strings -------------------------------------------------------------------------------------------------- */
+/* --- byte strings ------------------------------------------------------------------------------------------------ */
 
 void slk_buf_init(slk_buf *b)
 {
@@ -72,20 +82,29 @@ void slk_buf_init(slk_buf *b)
 
 void slk_buf_release(slk_buf *b)
 {
+    if (!b) return;
     free(b->data);
-    *b = (slk_buf){0};
+    slk_buf_init(b);
 }
 
 void slk_buf_clear(slk_buf *b)
 {
     b->len = 0;
+    b->failed = false;
     if (b->data) b->data[0] = '\0';
 }
 
-static bool reserve(slk_buf *b, size_t n_more)
+/* Room for n more bytes and the NUL behind them. */
+static bool reserve(slk_buf *b, size_t n)
 {
-    if (b->failed || n_more >= SIZE_MAX - b->len || !slk_grow(&b->data, &b->cap, b->len + n_more + 1, 1)) b->failed = true;
-    return !b->failed;
+    size_t need;
+    if (b->failed) return false;
+    if (__builtin_add_overflow(b->len, n, &need) || __builtin_add_overflow(need, (size_t)1, &need) ||
+        !slk_grow(&b->data, &b->cap, need, 1)) {
+        b->failed = true;
+        return false;
+    }
+    return true;
 }
 
 void slk_buf_add(slk_buf *b, const void *bytes, size_t n)
@@ -107,8 +126,11 @@ void slk_buf_addf(slk_buf *b, const char *fmt, ...)
     va_start(args, fmt);
     int n = vsnprintf(NULL, 0, fmt, args);
     va_end(args);
-    if (n < 0) b->failed = true;
-    if (n < 0 || !reserve(b, (size_t)n)) return;
+    if (n < 0) {
+        b->failed = true;
+        return;
+    }
+    if (!reserve(b, (size_t)n)) return;
     va_start(args, fmt);
     vsnprintf(b->data + b->len, (size_t)n + 1, fmt, args);
     va_end(args);
@@ -117,15 +139,19 @@ void slk_buf_addf(slk_buf *b, const char *fmt, ...)
 
 char *slk_buf_take(slk_buf *b)
 {
-    if (!b->data) slk_buf_add(b, "", 0);
-    char *data = b->failed ? NULL : b->data;
-    if (!data) free(b->data);
-    *b = (slk_buf){0};
+    slk_buf_add(b, "", 0);
+    if (b->failed) {
+        slk_buf_release(b);
+        return NULL;
+    }
+    char *data = b->data;
+    slk_buf_init(b);
     return data;
 }
 
-/* --- arenas -------------------------------------------------------------------------------------------------------- */
+/* --- arenas ------------------------------------------------------------------------------------------------------ */
 
+#define ARENA_ALIGN       ((size_t)16)
 #define ARENA_BLOCK_BYTES ((size_t)64 << 10)
 
 struct slk_arena_block {
@@ -134,42 +160,61 @@ struct slk_arena_block {
     _Alignas(16) unsigned char data[];
 };
 
-void *slk_arena_alloc(slk_arena *a, size_t n, size_t size)
+static slk_arena_block *arena_block_create(size_t cap)
 {
-    size_t bytes;
-    if (!product(n, size, &bytes) || bytes > PTRDIFF_MAX - 64) return NULL;
-    bytes = (bytes + 15) / 16 * 16;
-    slk_arena_block *block = a->blocks;
-    if (!block || block->cap - block->used < bytes) {
-        size_t cap = bytes > ARENA_BLOCK_BYTES ? bytes : ARENA_BLOCK_BYTES;
-        block = malloc(sizeof *block + cap);
-        if (!block) return NULL;
-        block->next = a->blocks;
-        block->used = 0;
-        block->cap = cap;
+    slk_arena_block *block = slk_alloc(sizeof *block + cap, 1);
+    if (block) *block = (slk_arena_block){.cap = cap};
+    return block;
+}
+
+/* The block to take n_bytes from. One for a large object alone goes behind the head, so that the head's rest stays in
+ * use. */
+static slk_arena_block *arena_block_for(slk_arena *a, size_t n_bytes)
+{
+    slk_arena_block *head = a->blocks;
+    if (head && head->cap - head->used >= n_bytes) return head;
+    bool large = n_bytes > ARENA_BLOCK_BYTES / 4;
+    slk_arena_block *block = arena_block_create(large ? n_bytes : ARENA_BLOCK_BYTES);
+    if (!block) return NULL;
+    if (large && head) {
+        block->next = head->next;
+        head->next = block;
+    } else {
+        block->next = head;
         a->blocks = block;
     }
-    void *p = block->data + block->used;
-    block->used += bytes;
-    a->n_bytes += bytes;
-    return p;
+    return block;
+}
+
+void *slk_arena_alloc(slk_arena *a, size_t n, size_t size)
+{
+    size_t n_bytes = bytes_of(n, size);
+    if (n_bytes == 0) return NULL;
+    n_bytes = (n_bytes + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
+    slk_arena_block *block = arena_block_for(a, n_bytes);
+    if (!block) return NULL;
+    void *object = block->data + block->used;
+    block->used += n_bytes;
+    a->n_bytes += n_bytes;
+    return object;
 }
 
 char *slk_arena_strndup(slk_arena *a, const char *s, size_t n)
 {
-    char *copy = n < SIZE_MAX ? slk_arena_alloc(a, n + 1, 1) : NULL;
+    if (n == SIZE_MAX) return NULL;
+    char *copy = slk_arena_alloc(a, n + 1, 1);
     if (!copy) return NULL;
-    memcpy(copy, s, n);
+    if (n) memcpy(copy, s, n);
     copy[n] = '\0';
     return copy;
 }
 
 void slk_arena_release(slk_arena *a)
 {
-    while (a->blocks) {
-        slk_arena_block *next = a->blocks->next;
-        free(a->blocks);
-        a->blocks = next;
+    if (!a) return;
+    for (slk_arena_block *block = a->blocks, *next; block; block = next) {
+        next = block->next;
+        free(block);
     }
-    a->n_bytes = 0;
+    *a = (slk_arena){0};
 }

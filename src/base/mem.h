@@ -7,7 +7,8 @@
 #include <stdint.h>
 #include <stdbool.h>
 
-/* n * size bytes, uninitialised / zeroed; NULL when the product overflows or memory is out. n = 0 gives a valid pointer. */
+/* n * size bytes, uninitialised / zeroed; NULL when the product overflows or reaches a TiB, or memory is out. n = 0
+ * gives a valid pointer. */
 void *slk_alloc(size_t n, size_t size);
 void *slk_alloc_zero(size_t n, size_t size);
 /* As slk_alloc, aligned to 64 bytes (a cache line, a zmm register). Release with free(). */
@@ -17,14 +18,15 @@ bool slk_grow(void *items /* T** */, size_t *n_cap, size_t n_need, size_t size);
 char *slk_strdup(const char *s);
 char *slk_strndup(const char *s, size_t n);
 
-/* A growable byte string; data is always NUL-terminated once anything was added, and NULL before. A failed addition sets
- * `failed`, leaves the content, and every later addition is ignored: check once at the end. */
+/* A growable byte string; data is always NUL-terminated once anything was added, and NULL before. A failed addition
+ * sets `failed`, leaves the content, and every later addition is ignored: check once at the end. */
 typedef struct slk_buf {
     char *data;
     size_t len, cap;
     bool failed;
 } slk_buf;
 
+/* init: empty, owns nothing yet (as {0} is). release: frees the content. Additions copy. */
 void slk_buf_init(slk_buf *b);
 void slk_buf_release(slk_buf *b);
 void slk_buf_clear(slk_buf *b); /* len = 0, memory kept */

@@ -3,10 +3,12 @@
 #include <stddef.h>
 #include <time.h>
 
-bool slk_progress_report(const slk_progress *progress, const char *phase, const char *unit, uint64_t n_done, uint64_t n_total)
+bool slk_progress_report(const slk_progress *progress, const char *phase, const char *unit, uint64_t n_done,
+                         uint64_t n_total)
 {
-    slk_progress_event event = {phase, unit, n_done, n_total};
-    return !progress || !progress->report || progress->report(progress->user, &event);
+    if (!progress || !progress->report) return true;
+    slk_progress_event event = {.phase = phase, .unit = unit, .n_done = n_done, .n_total = n_total};
+    return progress->report(progress->user, &event);
 }
 
 double slk_clock_ms(void)

@@ -16,7 +16,7 @@ typedef enum slk_purpose {
     SLK_PURPOSE_MIX = 6,       /* drawing a fine-tuning set */
     SLK_PURPOSE_SHUFFLE = 7,   /* order of training examples */
     SLK_PURPOSE_DROPOUT = 8,
-    SLK_PURPOSE_INIT = 9,      /* initial weights */
+    SLK_PURPOSE_INIT = 9, /* initial weights */
     SLK_PURPOSE_BOOTSTRAP = 10,
 } slk_purpose;
 
@@ -29,6 +29,7 @@ void slk_philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2
 double slk_rng_uniform(uint64_t seed, slk_purpose purpose, uint64_t fact, uint32_t prompt, uint32_t sample,
                        uint32_t step);
 /* 64 random bits with the same key layout (sorting keys, shuffles). */
-uint64_t slk_rng_u64(uint64_t seed, slk_purpose purpose, uint64_t fact, uint32_t prompt, uint32_t sample, uint32_t step);
+uint64_t slk_rng_u64(uint64_t seed, slk_purpose purpose, uint64_t fact, uint32_t prompt, uint32_t sample,
+                     uint32_t step);
 
 #endif

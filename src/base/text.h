@@ -10,10 +10,10 @@
 
 /* Length of the valid UTF-8 prefix of text; == n_bytes when all of it is valid (no surrogates, no overlong forms). */
 size_t slk_utf8_valid(const char *text, size_t n_bytes);
-/* Decode one character at text; returns bytes used (1..4), or 0 when the bytes there are not a character (or n_bytes = 0).
- * *code is the scalar value. */
+/* Decode one character at text; returns bytes used (1..4), or 0 when the bytes there are not a character (or n_bytes =
+ * 0). *code is the scalar value. */
 int slk_utf8_decode(uint32_t *code, const char *text, size_t n_bytes);
-/* Encode code into out; returns 1..4. */
+/* Encode code into out; returns 1..4. What is no scalar value (a surrogate, above 0x10FFFF) becomes U+FFFD. */
 int slk_utf8_encode(char out[4], uint32_t code);
 /* Does text end in the beginning of a character that further bytes could complete? Gives that tail's length (0..3). */
 size_t slk_utf8_open_tail(const char *text, size_t n_bytes);
@@ -23,7 +23,7 @@ char *slk_utf8_repair(const char *text, size_t n_bytes, size_t *n_out);
 
 typedef enum slk_normal_form { SLK_NFC, SLK_NFKC, SLK_NFKC_CASEFOLD } slk_normal_form;
 /* Normalise valid UTF-8. SLK_NFKC_CASEFOLD = full case folding of the NFKC form, and NFKC again. free() the result.
- * Errors: SLK_E_FORMAT (invalid UTF-8, with the byte's offset), SLK_E_MEMORY. */
+ * Errors: SLK_E_FORMAT (invalid UTF-8, with the byte's offset), SLK_E_MEMORY. U+0000 becomes U+FFFD. */
 slk_status slk_text_normalize(char **out, slk_normal_form form, const char *text, size_t n_bytes, slk_err *err);
 
 bool slk_char_is_punctuation(uint32_t code); /* category P* */

@@ -46,10 +46,12 @@ slk_status slk_gguf_open(slk_gguf **out, const char *path, slk_err *err);
 slk_status slk_gguf_open_memory(slk_gguf **out, const void *data, size_t n_bytes, const char *name, slk_err *err);
 void slk_gguf_close(slk_gguf *file);
 
+/* As given to open(); borrowed until close. */
 const char *slk_gguf_path(const slk_gguf *file);
 /* XXH3 of the whole file, computed on the first call (SLK_E_MEMORY never; reads every byte once). */
 uint64_t slk_gguf_hash(const slk_gguf *file);
 
+/* Descriptors in file order (i < n_tensors) and by name; borrowed until close. */
 size_t slk_gguf_n_tensors(const slk_gguf *file);
 const slk_gguf_tensor *slk_gguf_tensor_at(const slk_gguf *file, size_t i);
 const slk_gguf_tensor *slk_gguf_find_tensor(const slk_gguf *file, const char *name); /* NULL: none */
@@ -79,6 +81,7 @@ const char *slk_gguf_key_at(const slk_gguf *file, size_t i, slk_gguf_type *type,
 typedef struct slk_gguf_writer slk_gguf_writer;
 typedef slk_status slk_gguf_produce(void *user, size_t tensor_index, void *bytes, size_t n_bytes, slk_err *err);
 
+/* Values are copied. A key that is put again is an error (SLK_E_ARG). Errors: SLK_E_MEMORY. */
 slk_status slk_gguf_writer_create(slk_gguf_writer **out, slk_err *err);
 void slk_gguf_writer_free(slk_gguf_writer *writer);
 slk_status slk_gguf_put_u32(slk_gguf_writer *w, const char *key, uint32_t value, slk_err *err);

@@ -8,6 +8,7 @@
 #include "base/dtype.h"
 #include "base/error.h"
 
+/* IEEE half precision, subnormals included. Exact. */
 float slk_f16_to_f32(uint16_t v);
 uint16_t slk_f32_to_f16(float v); /* nearest even */
 

@@ -128,7 +128,7 @@ static slk_status continue_branch(slk_verifier *vf, const branch *from, int32_t 
     b->text = slk_strndup(vf->text.data ? vf->text.data : "", vf->text.len);
     b->text_bytes = vf->text.len;
     b->n_draws = n_draws;
-    memcpy(b->draws, draws, (size_t)n_draws * sizeof *draws);
+    if (n_draws) memcpy(b->draws, draws, (size_t)n_draws * sizeof *draws);
     slk_status s = b->text ? slk_tree_append(vf->tree, from->seg, &token, 1, &b->seg, err) : slk_fail(err, SLK_E_MEMORY, "out of memory");
     if (s == SLK_OK) s = slk_schedule_add(vf->schedule, b->seg, b, err);
     if (s == SLK_OK) b->v->n_open++;

@@ -45,18 +45,27 @@ typedef struct prober {
     int32_t n_slots, n_soft_slots;
     int n_in_flight;
     job **jobs; /* [MAX_IN_FLIGHT], NULL: free */
+    const slk_fact **sets;   /* [n_ex][n_shots] exemplars of sets_of */
+    const slk_fact *sets_of;
     slk_buf prompt, text;
     slk_ids ids;
-    slk_status (*on_label)(void *user, const slk_label *label, slk_err *err);
+    slk_status (*on_label)(void *user, slk_label *label, slk_err *err);
     void *user;
     const slk_progress *progress;
     uint64_t n_done, n_total;
 } prober;
 
-static const slk_judge judge = {
-    .match = (int (*)(const void *, const char *, size_t))slk_golds_match,
-    .alive = (bool (*)(const void *, const char *, size_t))slk_golds_alive,
-};
+static int judge_match(const void *golds, const char *text, size_t n_bytes)
+{
+    return slk_golds_match(golds, text, n_bytes);
+}
+
+static bool judge_alive(const void *golds, const char *text, size_t n_bytes)
+{
+    return slk_golds_alive(golds, text, n_bytes);
+}
+
+const slk_judge slk_golds_judge = {.match = judge_match, .alive = judge_alive};
 
 /* --- prompts ------------------------------------------------------------------------------------------------------- */
 
@@ -75,7 +84,8 @@ slk_status slk_gold_tokens(slk_ids *out, const slk_tokenizer *tokenizer, const c
     slk_buf_addf(&text, " %s\n", answer);
     slk_status s = text.failed ? out_of_memory(err) : slk_tokenizer_encode(tokenizer, text.data, text.len, SLK_ENCODE_BOS, &all, err);
     if (s == SLK_OK) {
-        bool follows = all.n > prompt_ids->n && !memcmp(all.ids, prompt_ids->ids, prompt_ids->n * sizeof *all.ids);
+        bool follows = all.n > prompt_ids->n &&
+                       (prompt_ids->n == 0 || !memcmp(all.ids, prompt_ids->ids, prompt_ids->n * sizeof *all.ids));
         size_t first = follows ? prompt_ids->n : 0;
         if (!follows) {
             all.n = 0;
@@ -96,10 +106,19 @@ slk_status slk_gold_tokens(slk_ids *out, const slk_tokenizer *tokenizer, const c
 /* The text and the tokens of one prompt, into p->prompt and p->ids. */
 static slk_status make_prompt(prober *p, const slk_fact *fact, int e, slk_err *err)
 {
+    slk_status s = SLK_OK;
+    if (p->sets_of != fact) {
+        p->sets_of = NULL;
+        s = slk_exemplars_for(p->exemplars, fact, p->sets, err);
+        if (s != SLK_OK) return s;
+        p->sets_of = fact;
+    }
     p->ids.n = 0;
     slk_buf_clear(&p->prompt);
-    slk_status s = slk_exemplars_render(p->exemplars, p->options->template, fact, (unsigned)e, &p->prompt, err);
-    if (s == SLK_OK) s = slk_tokenizer_encode(p->model->tokenizer, p->prompt.data, p->prompt.len, SLK_ENCODE_BOS, &p->ids, err);
+    size_t n_shots = p->options->n_shots;
+    slk_prompt_render(p->options->template, &p->prompt, p->sets + (size_t)e * n_shots, n_shots, fact->question);
+    if (p->prompt.failed) return out_of_memory(err);
+    s = slk_tokenizer_encode(p->model->tokenizer, p->prompt.data, p->prompt.len, SLK_ENCODE_BOS, &p->ids, err);
     if (s == SLK_OK && p->ids.n + (size_t)p->options->draws.n_max_tokens > (size_t)p->model->config.n_context) {
         s = slk_fail(err, SLK_E_ARG, "%s: the prompt of '%.80s' has %zu tokens, the model's context %d", p->model->config.name, fact->question, p->ids.n,
                      p->model->config.n_context);
@@ -188,7 +207,8 @@ static slk_status deliver(prober *p, job *j, slk_err *err)
         slk_verification *v = &j->parts[e];
         j->label.greedy[e] = v->greedy;
         j->label.p_gold[e] = v->p_gold;
-        memcpy(j->label.answers + j->label.n_answers, v->answers, v->n_answers * sizeof *v->answers);
+        if (v->n_answers)
+            memcpy(j->label.answers + j->label.n_answers, v->answers, v->n_answers * sizeof *v->answers);
         j->label.n_answers += v->n_answers;
         v->n_answers = 0;
     }
@@ -383,7 +403,7 @@ static slk_status open_fast(prober *p, slk_err *err)
         if (s == SLK_OK) break;
     }
     if (s == SLK_OK) s = slk_schedule_create(&p->schedule, p->tree, d->top_k, rows, err);
-    if (s == SLK_OK) s = slk_verifier_create(&p->verifier, p->model, p->tree, p->schedule, &judge, d, err);
+    if (s == SLK_OK) s = slk_verifier_create(&p->verifier, p->model, p->tree, p->schedule, &slk_golds_judge, d, err);
     p->jobs = slk_alloc_zero(MAX_IN_FLIGHT, sizeof *p->jobs);
     if (s == SLK_OK && !p->jobs) s = out_of_memory(err);
     return s;
@@ -401,6 +421,7 @@ static void close_prober(prober *p)
     for (int i = 0; p->jobs && i < MAX_IN_FLIGHT; i++) free_job(p->jobs[i], p->n_ex);
     free(p->jobs);
     free(p->ids.ids);
+    free(p->sets);
     slk_buf_release(&p->prompt);
     slk_buf_release(&p->text);
 }
@@ -414,13 +435,13 @@ static void fill_stats(const prober *p, double since_ms, slk_probe_stats *out)
 }
 
 slk_status slk_probe_run(const slk_model *model, const slk_fact *const *facts, size_t n_facts, const slk_exemplars *exemplars,
-                         const slk_probe_options *options, slk_status (*on_label)(void *user, const slk_label *label, slk_err *err), void *user,
+                         const slk_probe_options *options, slk_status (*on_label)(void *user, slk_label *label, slk_err *err), void *user,
                          const slk_progress *progress, slk_probe_stats *stats, slk_err *err)
 {
     if (stats) *stats = (slk_probe_stats){0};
     if (n_facts == 0) return SLK_OK;
     double since = slk_clock_ms();
-    prober p = {.model = model, .exemplars = exemplars, .options = options, .n_ex = (int)slk_exemplars_n_ex(exemplars), .on_label = on_label,
+    prober p = {.model = model, .exemplars = exemplars, .options = options, .n_ex = (int)options->n_ex, .on_label = on_label,
                 .user = user, .progress = progress, .n_total = n_facts};
     slk_buf_init(&p.prompt);
     slk_buf_init(&p.text);
@@ -430,6 +451,8 @@ slk_status slk_probe_run(const slk_model *model, const slk_fact *const *facts, s
         memcpy(sorted, facts, n_facts * sizeof *sorted);
         s = group(&p, sorted, n_facts, err);
     }
+    p.sets = slk_alloc((size_t)p.n_ex * options->n_shots, sizeof *p.sets);
+    if (s == SLK_OK && !p.sets) s = out_of_memory(err);
     if (s == SLK_OK) s = slk_forward_create(&p.forward, model, err);
     if (s == SLK_OK) s = options->naive ? slk_naive_create(&p.naive, model, p.forward, &options->draws, err) : open_fast(&p, err);
     if (s == SLK_OK) s = options->naive ? run_naive(&p, err) : run_fast(&p, err);

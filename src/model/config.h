@@ -49,6 +49,7 @@ typedef struct slk_config {
  * SLK_E_FORMAT (a key missing, of the wrong type or absurd: names file and key). */
 slk_status slk_config_read_gguf(slk_config *out, const slk_gguf *file, slk_err *err);
 
+/* Does this layer (from 0) see only the last `window` tokens? */
 static inline bool slk_config_is_windowed(const slk_config *c, int layer)
 {
     return c->window > 0 && (c->window_pattern == 0 || (layer + 1) % c->window_pattern != 0);

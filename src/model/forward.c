@@ -24,6 +24,8 @@ struct slk_forward {
     float *wide;       /* [TILE_ROWS, max(qkv width, gate_up width, SLK_LOGITS_CHUNK)] */
     char *hidden;      /* [TILE_ROWS, d_ff] compute type */
     float *block;      /* [TILE_ROWS, d_model] output of a block that is normed before it is added */
+    int32_t spare_ids[TILE_ROWS]; /* for asks that want whole rows of logits and no top */
+    float spare_logits[TILE_ROWS];
     int32_t n_rotary;  /* positions in the tables */
     float *rotary[2][2]; /* full layers, windowed layers: cos, sin [n_rotary, head_dim / 2] */
 };
@@ -263,30 +265,30 @@ static slk_status logits_tile(slk_forward *f, const slk_batch *b, int32_t first,
 {
     const slk_model *m = f->model;
     const slk_config *c = &m->config;
-    size_t d = (size_t)c->d_model, size = element_bytes(f);
+    size_t d = (size_t)c->d_model;
     double clock = slk_clock_ms();
+    bool any_top = false;
     for (int64_t i = 0; i < n; i++) {
         memcpy(f->block + (size_t)i * d, f->x + (size_t)b->asks[first + i].row * d, d * sizeof(float));
-        tops[i] = b->asks[first + i].top ? *b->asks[first + i].top : (slk_top){.target = -1};
+        any_top |= b->asks[first + i].top != NULL;
+        tops[i] = b->asks[first + i].top ? *b->asks[first + i].top : (slk_top){.k = 1, .ids = &f->spare_ids[i], .logits = &f->spare_logits[i], .target = -1};
         tops[i].n = 0;
         tops[i].max = -INFINITY;
         tops[i].sum = 0;
     }
     norm_rows(f, f->normed, f->block, m->out_gain, m->out_bias, n);
-    for (int64_t column = 0; column < c->n_vocab; column += SLK_LOGITS_CHUNK) {
-        slk_weight w = m->output;
-        w.n_out = c->n_vocab - column < SLK_LOGITS_CHUNK ? c->n_vocab - column : SLK_LOGITS_CHUNK;
-        w.data = (const char *)m->output.data + (size_t)column * d * size;
-        if (w.bias) w.bias += column;
-        slk_status s = slk_compute_matmul(m->compute, f->wide, SLK_DTYPE_F32, SLK_LOGITS_CHUNK, f->normed, c->d_model, &w, n, false, err);
+    for (int chunk = 0; chunk < m->n_chunks; chunk++) {
+        const slk_weight *w = &m->output[chunk];
+        int64_t column = (int64_t)chunk * SLK_LOGITS_CHUNK;
+        slk_status s = slk_compute_matmul(m->compute, f->wide, SLK_DTYPE_F32, SLK_LOGITS_CHUNK, f->normed, c->d_model, w, n, false, err);
         if (s != SLK_OK) return s;
         f->stats.logits_ms += lap(&clock);
-        slk_compute_top(m->compute, tops, f->wide, SLK_LOGITS_CHUNK, n, (int32_t)column, (int32_t)w.n_out, c->logit_softcap);
+        if (any_top) slk_compute_top(m->compute, tops, f->wide, SLK_LOGITS_CHUNK, n, (int32_t)column, (int32_t)w->n_out, c->logit_softcap);
         for (int64_t i = 0; i < n; i++) {
             float *out = b->asks[first + i].logits;
             if (!out) continue;
-            memcpy(out + column, f->wide + (size_t)i * SLK_LOGITS_CHUNK, (size_t)w.n_out * sizeof *out);
-            for (int64_t j = 0; c->logit_softcap > 0 && j < w.n_out; j++) {
+            memcpy(out + column, f->wide + (size_t)i * SLK_LOGITS_CHUNK, (size_t)w->n_out * sizeof *out);
+            for (int64_t j = 0; c->logit_softcap > 0 && j < w->n_out; j++) {
                 out[column + j] = c->logit_softcap * tanhf(out[column + j] / c->logit_softcap);
             }
         }

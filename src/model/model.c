@@ -64,22 +64,33 @@ static float *load_vector(loader *l, const char *name, int64_t n, bool required)
     return x;
 }
 
-/* Convert the rows of tensor `name` [n_out, n_in] into dst (compute type). */
+static size_t element_bytes(const loader *l)
+{
+    return l->dtype == SLK_DTYPE_BF16 ? 2 : 4;
+}
+
+/* Rows [row0, row0 + n) of tensor t, converted into dst (compute type). */
+static void convert_rows(loader *l, void *dst, const slk_gguf_tensor *t, int64_t row0, int64_t n)
+{
+    size_t n_in = (size_t)t->ne[0], row_bytes = t->n_bytes / (size_t)t->ne[1];
+    int failed = 0;
+#pragma omp parallel for num_threads(slk_compute_n_threads(l->m->compute)) reduction(| : failed)
+    for (int64_t i = 0; i < n; i++) {
+        const uint8_t *src = t->data + (size_t)(row0 + i) * row_bytes;
+        size_t at = (size_t)i * n_in;
+        slk_status s = l->dtype == SLK_DTYPE_BF16 ? slk_dequantize_bf16(t->dtype, src, n_in, (uint16_t *)dst + at, NULL)
+                                                  : slk_dequantize(t->dtype, src, n_in, (float *)dst + at, NULL);
+        failed |= s != SLK_OK;
+    }
+    if (failed) l->status = slk_fail(l->err, SLK_E_FORMAT, "%s: tensor %s cannot be converted", slk_gguf_path(l->m->file), t->name);
+}
+
+/* Convert tensor `name` [n_out, n_in] into dst, and let go of its pages. */
 static void load_rows(loader *l, void *dst, const char *name, int64_t n_out, int64_t n_in)
 {
     const slk_gguf_tensor *t = find(l, name, n_out, n_in, true);
     if (!t || l->status != SLK_OK) return;
-    size_t row_bytes = t->n_bytes / (size_t)n_out;
-    int failed = 0;
-#pragma omp parallel for num_threads(slk_compute_n_threads(l->m->compute)) reduction(| : failed)
-    for (int64_t i = 0; i < n_out; i++) {
-        const uint8_t *src = t->data + (size_t)i * row_bytes;
-        size_t at = (size_t)(i * n_in);
-        slk_status s = l->dtype == SLK_DTYPE_BF16 ? slk_dequantize_bf16(t->dtype, src, (size_t)n_in, (uint16_t *)dst + at, NULL)
-                                                  : slk_dequantize(t->dtype, src, (size_t)n_in, (float *)dst + at, NULL);
-        failed |= s != SLK_OK;
-    }
-    if (failed) l->status = slk_fail(l->err, SLK_E_FORMAT, "%s: tensor %s cannot be converted", slk_gguf_path(l->m->file), name);
+    convert_rows(l, dst, t, 0, n_out);
     slk_gguf_forget(l->m->file, t);
 }
 
@@ -88,21 +99,52 @@ typedef struct part {
     int64_t n_out;
 } part;
 
+/* Bring a matrix into the library's layout, or keep it as it is; `data` (of slk_alloc_aligned) passes over. */
+static void adopt_matrix(loader *l, slk_weight *w, void *data)
+{
+    slk_model *m = l->m;
+    slk_packed *packed = NULL;
+    w->data = data;
+    if (l->status == SLK_OK) l->status = slk_compute_pack(m->compute, &packed, w, l->err);
+    bool plain = l->status == SLK_OK && !packed;
+    bool fits = plain ? slk_grow(&m->owned, &m->cap_owned, m->n_owned + 1, sizeof *m->owned)
+                      : slk_grow(&m->packed, &m->cap_packed, m->n_packed + 1, sizeof *m->packed);
+    if (l->status == SLK_OK && !fits) l->status = slk_fail(l->err, SLK_E_MEMORY, "out of memory");
+    if (l->status != SLK_OK) {
+        slk_packed_free(packed);
+        free(data);
+        w->data = NULL;
+        return;
+    }
+    if (plain) {
+        m->owned[m->n_owned++] = data;
+        m->weights_bytes += (size_t)(w->n_out * w->n_in) * element_bytes(l);
+        return;
+    }
+    m->packed[m->n_packed++] = packed;
+    m->weights_bytes += slk_packed_bytes(packed);
+    w->packed = packed;
+    w->data = NULL;
+    free(data);
+}
+
 /* One matrix of n_parts tensors, stacked by rows, with their biases where the file has them. */
 static slk_weight load_matrix(loader *l, int layer, const part *parts, int n_parts, int64_t n_in)
 {
     slk_weight w = {.n_in = n_in};
     for (int i = 0; i < n_parts; i++) w.n_out += parts[i].n_out;
-    size_t size = l->dtype == SLK_DTYPE_BF16 ? 2 : 4;
-    char *data = own(l, (size_t)(w.n_out * n_in), size);
+    char *data = l->status == SLK_OK ? slk_alloc_aligned((size_t)(w.n_out * n_in), element_bytes(l)) : NULL;
+    if (!data) {
+        if (l->status == SLK_OK) l->status = slk_fail(l->err, SLK_E_MEMORY, "%s: out of memory", slk_gguf_path(l->m->file));
+        return w;
+    }
     float *bias = NULL;
     int64_t row = 0;
     for (int i = 0; i < n_parts && l->status == SLK_OK; row += parts[i].n_out, i++) {
-        char name[128], prefix[64] = "";
-        if (layer >= 0) snprintf(prefix, sizeof prefix, "blk.%d.", layer);
-        snprintf(name, sizeof name, "%s%s.weight", prefix, parts[i].name);
-        load_rows(l, data + (size_t)(row * n_in) * size, name, parts[i].n_out, n_in);
-        snprintf(name, sizeof name, "%s%s.bias", prefix, parts[i].name);
+        char name[128];
+        snprintf(name, sizeof name, "blk.%d.%s.weight", layer, parts[i].name);
+        load_rows(l, data + (size_t)(row * n_in) * element_bytes(l), name, parts[i].n_out, n_in);
+        snprintf(name, sizeof name, "blk.%d.%s.bias", layer, parts[i].name);
         const slk_gguf_tensor *t = find(l, name, 1, parts[i].n_out, false);
         if (!t) continue;
         if (!bias) {
@@ -112,9 +154,32 @@ static slk_weight load_matrix(loader *l, int layer, const part *parts, int n_par
         }
         l->status = slk_dequantize(t->dtype, t->data, (size_t)parts[i].n_out, bias + row, l->err);
     }
-    w.data = data;
     w.bias = bias;
+    adopt_matrix(l, &w, data);
     return w;
+}
+
+/* The output matrix, cut into the chunks that logits are computed in. */
+static void load_output(loader *l)
+{
+    slk_model *m = l->m;
+    const slk_config *c = &m->config;
+    const char *name = c->tied ? "token_embd.weight" : "output.weight";
+    const slk_gguf_tensor *t = find(l, name, c->n_vocab, c->d_model, true);
+    m->n_chunks = (c->n_vocab + SLK_LOGITS_CHUNK - 1) / SLK_LOGITS_CHUNK;
+    m->output = own(l, (size_t)m->n_chunks, sizeof *m->output);
+    for (int i = 0; t && m->output && i < m->n_chunks && l->status == SLK_OK; i++) {
+        int64_t row = (int64_t)i * SLK_LOGITS_CHUNK, n = c->n_vocab - row < SLK_LOGITS_CHUNK ? c->n_vocab - row : SLK_LOGITS_CHUNK;
+        m->output[i] = (slk_weight){.n_out = n, .n_in = c->d_model};
+        void *data = slk_alloc_aligned((size_t)(n * c->d_model), element_bytes(l));
+        if (!data) {
+            l->status = slk_fail(l->err, SLK_E_MEMORY, "%s: out of memory", slk_gguf_path(m->file));
+            return;
+        }
+        convert_rows(l, data, t, row, n);
+        adopt_matrix(l, &m->output[i], data);
+    }
+    if (t) slk_gguf_forget(m->file, t);
 }
 
 static void load_layer(loader *l, int i)
@@ -156,18 +221,9 @@ static void load_layer(loader *l, int i)
 static void load_ends(loader *l)
 {
     slk_model *m = l->m;
-    slk_config *c = &m->config;
-    const slk_gguf_tensor *t = slk_gguf_find_tensor(m->file, "token_embd.weight");
-    size_t n_tokens = slk_tokenizer_n_tokens(m->tokenizer);
-    if (t && t->ne[1] < n_tokens) {
-        l->status = slk_fail(l->err, SLK_E_SHAPE, "%s: tensor token_embd.weight has %llu rows for a vocabulary of %zu", slk_gguf_path(m->file),
-                             (unsigned long long)t->ne[1], n_tokens);
-        return;
-    }
-    c->n_vocab = t && t->ne[1] < (1u << 30) ? (int)t->ne[1] : 0;
+    const slk_config *c = &m->config;
     m->embedding = find(l, "token_embd.weight", c->n_vocab, c->d_model, true);
-    c->tied = slk_gguf_find_tensor(m->file, "output.weight") == NULL;
-    m->output = load_matrix(l, -1, (part[]){{c->tied ? "token_embd" : "output", c->n_vocab}}, 1, c->d_model);
+    load_output(l);
     m->out_gain = load_vector(l, "output_norm.weight", c->d_model, true);
     if (c->norm == SLK_NORM_LAYER) m->out_bias = load_vector(l, "output_norm.bias", c->d_model, true);
     if (c->learned_positions) m->positions = find(l, "position_embd.weight", c->n_context, c->d_model, true);
@@ -184,29 +240,41 @@ size_t slk_config_kv_bytes(const slk_config *c, slk_dtype dtype)
     return (size_t)c->n_layers * 2 * (size_t)c->n_kv_heads * (size_t)c->head_dim * (dtype == SLK_DTYPE_BF16 ? 2 : 4);
 }
 
+/* The vocabulary's size is the embedding's; the output matrix may be the same tensor. */
+static slk_status read_vocabulary(slk_model *m, slk_err *err)
+{
+    const slk_gguf_tensor *t = slk_gguf_find_tensor(m->file, "token_embd.weight");
+    size_t n_tokens = slk_tokenizer_n_tokens(m->tokenizer);
+    if (!t) return slk_fail(err, SLK_E_NOT_FOUND, "%s: tensor token_embd.weight is missing", slk_gguf_path(m->file));
+    if (t->ne[1] < n_tokens || t->ne[1] > (1u << 30)) {
+        return slk_fail(err, SLK_E_SHAPE, "%s: tensor token_embd.weight has %llu rows for a vocabulary of %zu", slk_gguf_path(m->file),
+                        (unsigned long long)t->ne[1], n_tokens);
+    }
+    m->config.n_vocab = (int)t->ne[1];
+    m->config.tied = slk_gguf_find_tensor(m->file, "output.weight") == NULL;
+    return SLK_OK;
+}
+
 /* A model that does not fit would be killed by the system in the middle of work: refuse it at once. */
 static slk_status check_memory(const slk_model *m, slk_dtype dtype, slk_err *err)
 {
-    const slk_gguf_tensor *t = slk_gguf_find_tensor(m->file, "token_embd.weight");
-    slk_config c = m->config;
-    c.n_vocab = t && t->ne[1] < (1u << 30) ? (int)t->ne[1] : 0;
-    double need = (double)slk_config_weights_bytes(&c, dtype);
+    double need = (double)slk_config_weights_bytes(&m->config, dtype);
     double have = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     if (need < have * 0.95) return SLK_OK;
     return slk_fail(err, SLK_E_MEMORY, "%s: the weights need %.1f GiB in %s and this machine has %.1f GiB; take a smaller model or --dtype bf16",
                     slk_gguf_path(m->file), need / 1073741824.0, slk_dtype_find(dtype)->name, have / 1073741824.0);
 }
 
+/* Every shape that will be multiplied, before anything is packed for it. */
 static slk_status self_test(slk_model *m, slk_err *err)
 {
-    const slk_layer *y = &m->layers[0];
-    slk_shape shapes[8];
-    size_t n = 0;
-    const slk_weight *weights[] = {&y->qkv, &y->attn_out, &y->gate_up, &y->down};
-    for (size_t i = 0; i < 4; i++) shapes[n++] = (slk_shape){weights[i]->n_out, weights[i]->n_in};
-    int64_t rest = m->output.n_out % SLK_LOGITS_CHUNK;
-    if (m->output.n_out >= SLK_LOGITS_CHUNK) shapes[n++] = (slk_shape){SLK_LOGITS_CHUNK, m->output.n_in};
-    if (rest) shapes[n++] = (slk_shape){rest, m->output.n_in};
+    const slk_config *c = &m->config;
+    int64_t d_q = (int64_t)c->n_heads * c->head_dim, d_kv = (int64_t)c->n_kv_heads * c->head_dim;
+    slk_shape shapes[6] = {{d_q + 2 * d_kv, c->d_model}, {c->d_model, d_q}, {(c->gated ? 2 : 1) * (int64_t)c->d_ff, c->d_model}, {c->d_model, c->d_ff}};
+    size_t n = 4;
+    int64_t rest = c->n_vocab % SLK_LOGITS_CHUNK;
+    if (c->n_vocab >= SLK_LOGITS_CHUNK) shapes[n++] = (slk_shape){SLK_LOGITS_CHUNK, c->d_model};
+    if (rest) shapes[n++] = (slk_shape){rest, c->d_model};
     return slk_compute_self_test(m->compute, shapes, n, err);
 }
 
@@ -218,8 +286,10 @@ slk_status slk_model_open(slk_model **out, const char *path, const slk_model_opt
     slk_status s = slk_gguf_open(&m->file, path, err);
     if (s == SLK_OK) s = slk_config_read_gguf(&m->config, m->file, err);
     if (s == SLK_OK) s = slk_model_load_tokenizer(&m->tokenizer, m->file, err);
+    if (s == SLK_OK) s = read_vocabulary(m, err);
     if (s == SLK_OK) s = slk_compute_create(&m->compute, &options->compute, err);
     if (s == SLK_OK) s = check_memory(m, slk_compute_dtype(m->compute), err);
+    if (s == SLK_OK) s = self_test(m, err);
     if (s == SLK_OK) {
         m->hash = slk_gguf_hash(m->file);
         m->layers = slk_alloc_zero((size_t)m->config.n_layers, sizeof *m->layers);
@@ -231,7 +301,6 @@ slk_status slk_model_open(slk_model **out, const char *path, const slk_model_opt
         for (int i = 0; i < m->config.n_layers && l.status == SLK_OK; i++) load_layer(&l, i);
         s = l.status;
     }
-    if (s == SLK_OK) s = self_test(m, err);
     if (s != SLK_OK) {
         slk_model_close(m);
         return s;
@@ -244,7 +313,9 @@ void slk_model_close(slk_model *m)
 {
     if (!m) return;
     for (size_t i = 0; i < m->n_owned; i++) free(m->owned[i]);
+    for (size_t i = 0; i < m->n_packed; i++) slk_packed_free(m->packed[i]);
     free(m->owned);
+    free(m->packed);
     free(m->layers);
     slk_compute_free(m->compute);
     slk_tokenizer_free(m->tokenizer);

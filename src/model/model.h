@@ -1,7 +1,7 @@
 /* A model ready to compute: description, weights in the compute type, tokenizer.
  *
- * Weights are dequantised (or copied) once at load into the layouts that the forward pass multiplies with: one fused matrix for
- * q, k, v and one for gate and up, so that a layer is four products. The file stays mapped: embedding rows are read from it
+ * Weights are dequantised (or copied) once at load into what the forward pass multiplies with: one fused matrix for q, k, v and one
+ * for gate and up, so that a layer is four products, each in the library's own layout where it has one. The file stays mapped: embedding rows are read from it
  * when a token is looked up, and its other pages are given back to the system as they are converted. */
 #ifndef SLK_MODEL_MODEL_H
 #define SLK_MODEL_MODEL_H
@@ -31,13 +31,16 @@ typedef struct slk_model {
     slk_tokenizer *tokenizer;
     slk_layer *layers;                      /* [n_layers] */
     float *out_gain, *out_bias;             /* [d_model] */
-    slk_weight output;                      /* [n_vocab, d_model] */
+    slk_weight *output;                     /* [n_chunks] SLK_LOGITS_CHUNK rows each of the matrix [n_vocab, d_model], the last maybe fewer */
+    int n_chunks;
     const slk_gguf_tensor *embedding;       /* rows are dequantised as they are looked up */
     const slk_gguf_tensor *positions;       /* learned positions or NULL */
     float *rope_divisors;                   /* [head_dim / 2] of rope_freqs.weight, or NULL */
     uint64_t hash;                          /* of the file's bytes */
     void **owned;                           /* everything to free */
     size_t n_owned, cap_owned;
+    slk_packed **packed;                    /* matrices in the library's own layout */
+    size_t n_packed, cap_packed;
     size_t weights_bytes;                   /* resident weights */
 } slk_model;
 

@@ -18,6 +18,7 @@
 struct slk_model;
 typedef struct slk_tree slk_tree;
 
+/* Name of a segment in its tree; valid while somebody holds it. */
 typedef int32_t slk_seg;
 #define SLK_SEG_NONE (-1) /* as a parent: the root (the empty context) */
 

@@ -1,8 +1,8 @@
 /* Text to token ids and back. Two kinds of vocabulary:
- *   byte-level BPE (GGUF model "gpt2"): text is cut by a pre-tokeniser pattern, bytes become printable stand-ins, merges are
- *     applied by rank;
- *   SentencePiece-style (GGUF model "llama"): spaces become U+2581, pieces are merged by score, what is left falls back to
- *     byte tokens <0xXX>.
+ *   byte-level BPE (GGUF model "gpt2"): text is cut by a pre-tokeniser pattern, bytes become printable stand-ins,
+ *     merges are applied by rank;
+ *   SentencePiece-style (GGUF model "llama"): spaces become U+2581, pieces are merged by score, what is left falls
+ *     back to byte tokens <0xXX>.
  * The description is neutral (slk_vocab), so that GGUF metadata and tokenizer.json lead to the same tokenizer. */
 #ifndef SLK_TOKEN_TOKENIZER_H
 #define SLK_TOKEN_TOKENIZER_H
@@ -16,7 +16,11 @@ typedef enum slk_vocab_kind { SLK_VOCAB_BPE, SLK_VOCAB_SPM } slk_vocab_kind;
 
 /* GGML's token types. */
 typedef enum slk_token_type {
-    SLK_TOKEN_NORMAL = 1, SLK_TOKEN_UNKNOWN = 2, SLK_TOKEN_CONTROL = 3, SLK_TOKEN_USER = 4, SLK_TOKEN_UNUSED = 5,
+    SLK_TOKEN_NORMAL = 1,
+    SLK_TOKEN_UNKNOWN = 2,
+    SLK_TOKEN_CONTROL = 3,
+    SLK_TOKEN_USER = 4,
+    SLK_TOKEN_UNUSED = 5,
     SLK_TOKEN_BYTE = 6,
 } slk_token_type;
 
@@ -28,27 +32,29 @@ typedef struct slk_bytes {
 /* Description of a vocabulary; everything is copied by create(). */
 typedef struct slk_vocab {
     slk_vocab_kind kind;
-    const char *pre;           /* BPE pre-tokeniser: "smollm" "gpt-2" "llama-bpe" "qwen2" "default"; others: SLK_E_UNSUPPORTED */
+    const char *pre; /* BPE pre-tokeniser: "smollm" "gpt-2" "llama-bpe" "qwen2" "default"; others: SLK_E_UNSUPPORTED */
     size_t n_tokens;
-    const slk_bytes *tokens;   /* [n_tokens] as in the file (byte stand-ins, U+2581) */
-    const float *scores;       /* [n_tokens] or NULL (BPE) */
-    const int32_t *types;      /* [n_tokens] slk_token_type, or NULL: all normal */
-    const slk_bytes *merges;   /* [n_merges] "left right", in rank order (BPE) */
+    const slk_bytes *tokens; /* [n_tokens] as in the file (byte stand-ins, U+2581) */
+    const float *scores;     /* [n_tokens] or NULL (BPE) */
+    const int32_t *types;    /* [n_tokens] slk_token_type, or NULL: all normal */
+    const slk_bytes *merges; /* [n_merges] "left right", in rank order (BPE) */
     size_t n_merges;
     int32_t bos, eos, unk, eot; /* -1: none */
-    bool add_bos, add_eos;     /* add_eos is honoured by encode only with SLK_ENCODE_BOS */
-    bool add_space_prefix;     /* SPM */
+    bool add_bos, add_eos;      /* add_eos is honoured by encode only with SLK_ENCODE_BOS */
+    bool add_space_prefix;      /* SPM */
 } slk_vocab;
 
 typedef struct slk_tokenizer slk_tokenizer;
 
-/* Errors: SLK_E_FORMAT (broken vocabulary: the message names the token or merge), SLK_E_UNSUPPORTED, SLK_E_MEMORY. `name` is the
- * file's, for messages. */
+/* Errors: SLK_E_FORMAT (broken vocabulary: the message names the token or merge), SLK_E_UNSUPPORTED, SLK_E_MEMORY.
+ * `name` is the file's, for messages. */
 slk_status slk_tokenizer_create(slk_tokenizer **out, const slk_vocab *vocab, const char *name, slk_err *err);
 void slk_tokenizer_free(slk_tokenizer *tok);
 
-enum { SLK_ENCODE_SPECIAL = 1, /* text that spells a control token is that token; never for text from data */
-       SLK_ENCODE_BOS = 2 };   /* begin with BOS where the vocabulary's add_bos says so */
+enum {
+    SLK_ENCODE_SPECIAL = 1, /* text that spells a control token is that token; never for text from data */
+    SLK_ENCODE_BOS = 2,     /* begin with BOS where the vocabulary's add_bos says so */
+};
 
 /* A growable list of ids; zero-initialise, release with free(ids). */
 typedef struct slk_ids {
@@ -56,10 +62,13 @@ typedef struct slk_ids {
     size_t n, cap;
 } slk_ids;
 
-/* Append the ids of text (any bytes: invalid UTF-8 is encoded byte by byte where the vocabulary can, else SLK_E_FORMAT) to out.
- * Thread-safe. Errors: SLK_E_FORMAT, SLK_E_MEMORY. */
-slk_status slk_tokenizer_encode(const slk_tokenizer *tok, const char *text, size_t n_bytes, unsigned flags, slk_ids *out,
-                                slk_err *err);
+/* Append the ids of text (any bytes: invalid UTF-8 is encoded byte by byte) to out; on failure out is as it was.
+ * The ids are llama.cpp's, but: a byte that no token stands for is an error here (llama.cpp drops it; SmolLM2 has no
+ * token for U+0013 and 20 other bytes), merging never makes control or byte tokens out of text, and "</s>" is a control
+ * token only where the file says so. O(n log n). Thread-safe.
+ * Errors: SLK_E_FORMAT (names the byte), SLK_E_ARG (over 512 MiB), SLK_E_MEMORY. */
+slk_status slk_tokenizer_encode(const slk_tokenizer *tok, const char *text, size_t n_bytes, unsigned flags,
+                                slk_ids *out, slk_err *err);
 /* Append the bytes of ids to `out` (slk_buf of base/mem.h): control tokens add nothing unless `special`; SPM: the first
  * space that add_space_prefix put there is removed when ids begin the text (`at_start`). */
 struct slk_buf;
@@ -69,8 +78,9 @@ void slk_tokenizer_decode(const slk_tokenizer *tok, const int32_t *ids, size_t n
 slk_bytes slk_tokenizer_piece(const slk_tokenizer *tok, int32_t id);
 /* The token as the vocabulary spells it. Borrowed until free. */
 slk_bytes slk_tokenizer_raw(const slk_tokenizer *tok, int32_t id);
-bool slk_tokenizer_is_control(const slk_tokenizer *tok, int32_t id); /* control, or out of range, or unused */
-bool slk_tokenizer_is_end(const slk_tokenizer *tok, int32_t id);     /* ends generation (eos, eot, <|im_end|> ...) */
+/* Adds no text: control, unknown, unused, or out of range. */
+bool slk_tokenizer_is_control(const slk_tokenizer *tok, int32_t id);
+bool slk_tokenizer_is_end(const slk_tokenizer *tok, int32_t id); /* ends generation (eos, eot, <|im_end|> ...) */
 size_t slk_tokenizer_n_tokens(const slk_tokenizer *tok);
 int32_t slk_tokenizer_bos(const slk_tokenizer *tok); /* -1: none */
 int32_t slk_tokenizer_eos(const slk_tokenizer *tok);

@@ -1,0 +1,82 @@
+# bash completion for slick: commands, options of each, their fixed values, files. Kept in step with `slick help` by
+# tests/cli/documented.sh.
+
+_slick_global_options='--store --seed --threads --dtype --json --quiet --force --help --version'
+
+declare -gA _slick_options=(
+    [inspect]=''
+    [tokenize]='--special --bos'
+    [logits]='--tokens --text --last --top'
+    [generate]='--max-tokens --temperature --top-k --stop --chat'
+    [score]='--match --max-tokens --temperature --top-k'
+    [import]='--name --map --split --ood --keep-multi-answer --overlap'
+    [facts]=''
+    [probe]='--set --split --relations --limit --shard --n-ex --shots --samples --temperature --top-k --match --answers
+        --template --pool --batch-tokens --naive'
+    [labels]='--by --labels --csv --jsonl --review'
+    [relabel]='--n-ex --samples --match --labels'
+    [merge]=''
+    [bench]=''
+    [help]=''
+)
+
+# The command on the line so far: the first word that is neither an option nor the value of a global one.
+_slick_command() {
+    local i
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        --store | --seed | --threads | --dtype) ((i++)) ;;
+        -*) ;;
+        *)
+            printf '%s' "${COMP_WORDS[i]}"
+            return
+            ;;
+        esac
+    done
+}
+
+_slick() {
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command words=''
+    command=$(_slick_command)
+    COMPREPLY=()
+    # Fixed values.
+    case $before in
+    --dtype) words='f32 bf16' ;;
+    --split | --pool) words='train dev test' ;;
+    --match) words='em strict contains f1:' ;;
+    --answers) words='none greedy all' ;;
+    --by) words='relation split' ;;
+    --overlap) words='subject subject-or-object none' ;;
+    --seed | --threads | --limit | --shard | --n-ex | --shots | --samples | --temperature | --top-k | --top | \
+        --batch-tokens | --max-tokens | --tokens | --text | --stop | --name | --map | --ood | --set | --relations | \
+        --labels | --review)
+        return
+        ;;
+    --store | --template)
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        compopt -o filenames 2>/dev/null
+        return
+        ;;
+    esac
+    if [ -n "$words" ]; then
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+        return
+    fi
+    if [[ $word == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$_slick_global_options ${_slick_options[${command:-help}]-}" -- "$word")
+    elif [ -z "$command" ] || [ "$command" = help ]; then
+        mapfile -t COMPREPLY < <(compgen -W "${!_slick_options[*]}" -- "$word")
+    else
+        case $command in
+        import) words=entityquestions ;;
+        bench) words='gemm forward label' ;;
+        esac
+        mapfile -t COMPREPLY < <(
+            compgen -W "$words" -- "$word"
+            compgen -f -- "$word"
+        )
+        compopt -o filenames 2>/dev/null
+    fi
+}
+
+complete -F _slick slick

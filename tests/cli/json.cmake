@@ -1,0 +1,17 @@
+# usage: cmake -P json.cmake FILE LINE KEY...: prints the value at that path of the JSON in line LINE of FILE (cmake is there wherever
+# the tests run; python and jq need not be).
+math(EXPR last "${CMAKE_ARGC} - 1")
+set(file "${CMAKE_ARGV3}")
+set(line "${CMAKE_ARGV4}")
+set(path "")
+if(last GREATER 4)
+  foreach(i RANGE 5 ${last})
+    list(APPEND path "${CMAKE_ARGV${i}}")
+  endforeach()
+endif()
+execute_process(COMMAND sed -n "${line}p" "${file}" OUTPUT_VARIABLE text COMMAND_ERROR_IS_FATAL ANY)
+string(JSON value ERROR_VARIABLE problem GET "${text}" ${path})
+if(problem)
+  message(FATAL_ERROR "${file}: ${path}: ${problem}")
+endif()
+file(WRITE "${CMAKE_BINARY_DIR}/json.value" "${value}")

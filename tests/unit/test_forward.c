@@ -1,0 +1,368 @@
+/* The decoder against values that other implementations computed (tests/data/reference/tiny, DESIGN in docs/models.md), and the segment tree against
+ * separate sequences, bit for bit. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "model/model.h"
+#include "model/tree.h"
+
+#define TINY SLICK_TEST_DATA "/reference/tiny/"
+
+static const char *const families[] = {"llama-gqa", "llama-tied-rope3", "llama-linear-rope", "mistral-window", "qwen2",
+                                       "qwen3",     "gemma2",           "gemma3",            "gpt2"};
+#define N_FAMILIES (sizeof families / sizeof families[0])
+
+static slk_model *open_model(const char *name, slk_backend backend, int dtype, int n_threads)
+{
+    char path[512];
+    slk_err err;
+    slk_model *model;
+    slk_model_options options = {.compute = {.backend = backend, .dtype = dtype, .n_threads = n_threads}};
+    snprintf(path, sizeof path, TINY "%s/model.gguf", name);
+    slk_status s = slk_model_open(&model, path, &options, &err);
+    if (s != SLK_OK && !(s == SLK_E_UNSUPPORTED && dtype == SLK_DTYPE_BF16)) fail_msg("%s", err.msg);
+    return s == SLK_OK ? model : NULL; /* NULL: this processor does not multiply bf16 */
+}
+
+static json_t *open_reference(const char *name)
+{
+    char path[512];
+    slk_err err;
+    json_t *json;
+    snprintf(path, sizeof path, TINY "%s/reference.json", name);
+    if (slk_json_read(&json, path, &err) != SLK_OK) fail_msg("%s", err.msg);
+    return json;
+}
+
+/* --- reference values ---------------------------------------------------------------------------------------------- */
+
+/* Logits [n][n_vocab] (and hidden states) of one sequence from the root. */
+static void run_sequence(slk_model *m, const int32_t *tokens, int32_t n, float *logits, float *hidden)
+{
+    slk_err err;
+    slk_forward *forward;
+    slk_tree *tree;
+    slk_seg seg;
+    assert_int_equal(slk_forward_create(&forward, m, &err), SLK_OK);
+    assert_int_equal(slk_tree_create(&tree, m, forward, 64, &err), SLK_OK);
+    assert_int_equal(slk_tree_insert(tree, SLK_SEG_NONE, tokens, n, &seg, &err), SLK_OK);
+    slk_ask *asks = slk_alloc_zero((size_t)n, sizeof *asks);
+    for (int32_t i = 0; i < n; i++) asks[i] = (slk_ask){.row = i, .logits = logits + (size_t)i * (size_t)m->config.n_vocab};
+    slk_span span = {.seg = seg, .n = n, .asks = asks, .n_asks = n};
+    if (slk_tree_forward(tree, &span, 1, hidden, &err) != SLK_OK) fail_msg("%s", err.msg);
+    slk_tree_release(tree, seg);
+    assert_int_equal(slk_tree_n_free(tree), 64);
+    free(asks);
+    slk_tree_free(tree);
+    slk_forward_free(forward);
+}
+
+typedef struct difference {
+    double max, mean, range; /* absolute; range of the reference */
+    int n_wrong_argmax;      /* where the reference's best two are further apart than twice 5% of the range */
+} difference;
+
+static difference compare_logits(const float *logits, const json_t *rows)
+{
+    difference d = {0};
+    double low = INFINITY, high = -INFINITY;
+    size_t r, i, n = 0;
+    json_t *row, *value;
+    json_array_foreach(rows, r, row)
+    {
+        json_array_foreach(row, i, value)
+        {
+            double x = json_number_value(value), gap = fabs(x - (double)logits[n++]);
+            if (!(gap <= d.max)) d.max = gap; /* NaN counts */
+            d.mean += gap;
+            low = fmin(low, x), high = fmax(high, x);
+        }
+    }
+    d.mean /= (double)n;
+    d.range = high - low;
+    n = 0;
+    json_array_foreach(rows, r, row)
+    {
+        double best = -INFINITY, second = -INFINITY;
+        size_t best_at = 0, own_at = 0, width = json_array_size(row);
+        json_array_foreach(row, i, value)
+        {
+            double x = json_number_value(value);
+            if (x > best) second = best, best = x, best_at = i;
+            else if (x > second) second = x;
+            if (logits[n + i] > logits[n + own_at]) own_at = i;
+        }
+        if (own_at != best_at && best - second > 2 * 0.05 * d.range) d.n_wrong_argmax++;
+        n += width;
+    }
+    return d;
+}
+
+/* Hidden states have six digits; a float32 engine is held to 1e-4 of the layer's largest value. */
+static void check_hidden(const char *name, const float *hidden, const json_t *layers)
+{
+    size_t l, r, i, n = 0;
+    json_t *rows, *row, *value;
+    json_array_foreach(layers, l, rows)
+    {
+        double largest = 0, worst = 0;
+        json_array_foreach(rows, r, row) json_array_foreach(row, i, value)
+        {
+            double x = json_number_value(value), gap = fabs(x - (double)hidden[n++]);
+            largest = fmax(largest, fabs(x));
+            if (!(gap <= worst)) worst = gap;
+        }
+        if (!(worst <= 1e-4 * largest)) fail_msg("%s: hidden state %zu is off by %g of %g", name, l, worst, largest);
+    }
+}
+
+static void check_family(const char *name, slk_backend backend, int dtype)
+{
+    slk_model *m = open_model(name, backend, dtype, 0);
+    if (!m) return;
+    json_t *reference = open_reference(name), *c;
+    size_t i;
+    json_array_foreach(json_object_get(reference, "cases"), i, c)
+    {
+        json_t *ids = json_object_get(c, "tokens"), *layers = json_object_get(c, "hidden");
+        int32_t n = (int32_t)json_array_size(ids), tokens[64];
+        assert_in_range(n, 1, 64);
+        for (int32_t j = 0; j < n; j++) tokens[j] = (int32_t)json_integer_value(json_array_get(ids, (size_t)j));
+        float *logits = slk_alloc((size_t)n * (size_t)m->config.n_vocab, sizeof *logits);
+        float *hidden = slk_alloc((size_t)(m->config.n_layers + 1) * (size_t)n * (size_t)m->config.d_model, sizeof *hidden);
+        run_sequence(m, tokens, n, logits, hidden);
+        difference d = compare_logits(logits, json_object_get(c, "logits"));
+        printf("%-18s %-4s %-24s %2d tokens: max %.1e of the range, mean %.1e\n", name, dtype == SLK_DTYPE_F32 ? "f32" : "bf16",
+               slk_compute_kernel_set(m->compute), n, d.max / d.range, d.mean / d.range);
+        if (dtype == SLK_DTYPE_F32) {
+            if (layers) check_hidden(name, hidden, layers);
+            assert_true(d.max <= 1e-5 * d.range);
+        } else {
+            assert_true(d.max <= 0.05 * d.range && d.mean <= 0.005 * d.range);
+            assert_int_equal(d.n_wrong_argmax, 0);
+        }
+        free(logits);
+        free(hidden);
+    }
+    json_decref(reference);
+    slk_model_close(m);
+}
+
+static void test_reference_f32(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_FAMILIES; i++) {
+        check_family(families[i], SLK_BACKEND_REF, SLK_DTYPE_F32);
+        check_family(families[i], SLK_BACKEND_DNNL, SLK_DTYPE_F32);
+    }
+}
+
+static void test_reference_bf16(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_FAMILIES; i++) {
+        check_family(families[i], SLK_BACKEND_REF, SLK_DTYPE_BF16);
+        check_family(families[i], SLK_BACKEND_DNNL, SLK_DTYPE_BF16);
+    }
+}
+
+/* llama.cpp ignores llama.attention.sliding_window; without it the same file must give those values. */
+static void test_without_window(void **state)
+{
+    (void)state;
+    slk_model *m = open_model("mistral-window", SLK_BACKEND_DNNL, SLK_DTYPE_F32, 1);
+    m->config.window = 0;
+    json_t *reference = open_reference("mistral-window"), *c;
+    size_t i, k;
+    json_array_foreach(json_object_get(reference, "cases_without_window"), i, c)
+    {
+        json_t *ids = json_object_get(c, "tokens"), *positions = json_object_get(c, "positions"), *at;
+        int32_t n = (int32_t)json_array_size(ids), tokens[64];
+        for (int32_t j = 0; j < n; j++) tokens[j] = (int32_t)json_integer_value(json_array_get(ids, (size_t)j));
+        size_t width = (size_t)m->config.n_vocab;
+        float *logits = slk_alloc((size_t)n * width, sizeof *logits), *picked = slk_alloc((size_t)n * width, sizeof *picked);
+        run_sequence(m, tokens, n, logits, NULL);
+        json_array_foreach(positions, k, at) memcpy(picked + k * width, logits + (size_t)json_integer_value(at) * width, width * sizeof *picked);
+        difference d = compare_logits(picked, json_object_get(c, "logits"));
+        assert_true(d.max <= 1e-5 * d.range);
+        free(logits);
+        free(picked);
+    }
+    json_decref(reference);
+    slk_model_close(m);
+}
+
+/* --- the tree ------------------------------------------------------------------------------------------------------ */
+
+#define N_SEQUENCES 24
+#define MAX_LENGTH 60
+
+static uint32_t draw(uint32_t n)
+{
+    static uint32_t counter;
+    return (uint32_t)(slk_rng_u64(7, SLK_PURPOSE_INIT, 0, 0, 0, counter++) % n);
+}
+
+/* Sequences that begin like earlier ones, at any place, more often than not. */
+static void make_sequences(int32_t tokens[N_SEQUENCES][MAX_LENGTH], int32_t n[N_SEQUENCES], int n_vocab)
+{
+    for (int i = 0; i < N_SEQUENCES; i++) {
+        int32_t shared = 0;
+        if (i > 0 && draw(4) > 0) {
+            int from = (int)draw((uint32_t)i);
+            shared = (int32_t)draw((uint32_t)n[from] + 1);
+            memcpy(tokens[i], tokens[from], (size_t)shared * sizeof(int32_t));
+        }
+        n[i] = shared + 1 + (int32_t)draw((uint32_t)(MAX_LENGTH - shared));
+        if (n[i] > MAX_LENGTH) n[i] = MAX_LENGTH;
+        for (int32_t j = shared; j < n[i]; j++) tokens[i][j] = (int32_t)draw((uint32_t)n_vocab);
+    }
+}
+
+/* Compute all sequences in one tree: batches of at most n_batch_rows rows, segments cut wherever a batch is full. */
+static void run_tree(slk_model *m, int32_t tokens[N_SEQUENCES][MAX_LENGTH], const int32_t *n, int32_t n_batch_rows, float *last)
+{
+    slk_err err;
+    slk_forward *forward;
+    slk_tree *tree;
+    slk_seg segs[N_SEQUENCES];
+    enum { N_SLOTS = N_SEQUENCES * MAX_LENGTH };
+    assert_int_equal(slk_forward_create(&forward, m, &err), SLK_OK);
+    assert_int_equal(slk_tree_create(&tree, m, forward, N_SLOTS, &err), SLK_OK);
+    int32_t n_own = 0, n_all = 0;
+    for (int i = 0; i < N_SEQUENCES; i++) {
+        assert_int_equal(slk_tree_insert(tree, SLK_SEG_NONE, tokens[i], n[i], &segs[i], &err), SLK_OK);
+        n_own += slk_tree_n_tokens(tree, segs[i]);
+        n_all += n[i];
+    }
+    assert_true(n_own < n_all); /* something was shared */
+    int32_t *planned = slk_alloc_zero(N_SEQUENCES, sizeof *planned);
+    for (int n_missing = N_SEQUENCES; n_missing > 0;) {
+        slk_span spans[N_SEQUENCES];
+        slk_ask asks[N_SEQUENCES];
+        int32_t n_spans = 0, left = n_batch_rows;
+        memset(planned, 0, N_SEQUENCES * sizeof *planned);
+        n_missing = 0;
+        for (int i = 0; i < N_SEQUENCES && left > 0; i++) {
+            for (;;) {
+                slk_seg s = slk_tree_next_unplanned(tree, segs[i], planned, N_SEQUENCES);
+                if (s == SLK_SEG_NONE || planned[s] > 0 || left == 0) break;
+                int32_t pending = slk_tree_n_pending(tree, s), take = pending < left ? pending : left;
+                if (take > 2 && draw(3) == 0) take = 1 + (int32_t)draw((uint32_t)take); /* cut at any place */
+                spans[n_spans] = (slk_span){.seg = s, .n = take};
+                if (take == pending) {
+                    for (int j = 0; j < N_SEQUENCES; j++) {
+                        if (segs[j] != s) continue;
+                        asks[n_spans] = (slk_ask){.row = take - 1, .logits = last + (size_t)j * (size_t)m->config.n_vocab};
+                        spans[n_spans].asks = &asks[n_spans];
+                        spans[n_spans].n_asks = 1;
+                    }
+                }
+                n_spans++;
+                planned[s] = take;
+                left -= take;
+            }
+        }
+        if (slk_tree_forward(tree, spans, n_spans, NULL, &err) != SLK_OK) fail_msg("%s", err.msg);
+        for (int i = 0; i < N_SEQUENCES; i++) n_missing += slk_tree_next_unplanned(tree, segs[i], NULL, 0) != SLK_SEG_NONE;
+    }
+    for (int i = 0; i < N_SEQUENCES; i++) slk_tree_release(tree, segs[(i * 7) % N_SEQUENCES]);
+    assert_int_equal(slk_tree_n_free(tree), N_SLOTS);
+    free(planned);
+    slk_tree_free(tree);
+    slk_forward_free(forward);
+}
+
+static void check_tree(const char *name, slk_backend backend, int dtype)
+{
+    slk_model *m = open_model(name, backend, dtype, 1);
+    if (!m) return;
+    static int32_t tokens[N_SEQUENCES][MAX_LENGTH];
+    int32_t n[N_SEQUENCES];
+    int n_vocab = m->config.n_vocab;
+    size_t width = (size_t)n_vocab;
+    make_sequences(tokens, n, n_vocab);
+    float *alone = slk_alloc(MAX_LENGTH * width, sizeof *alone), *apart = slk_alloc(N_SEQUENCES * width, sizeof *apart);
+    float *shared = slk_alloc(N_SEQUENCES * width, sizeof *shared);
+    for (int i = 0; i < N_SEQUENCES; i++) {
+        run_sequence(m, tokens[i], n[i], alone, NULL);
+        memcpy(apart + (size_t)i * width, alone + (size_t)(n[i] - 1) * width, width * sizeof *apart);
+    }
+    static const int32_t batches[] = {1, 7, 64, 100000};
+    static const int threads[] = {1, 2, 8};
+    for (size_t t = 0; t < 3; t++) {
+        slk_model *other = t == 0 ? m : open_model(name, backend, dtype, threads[t]);
+        for (size_t b = 0; b < 4; b++) {
+            if (t > 0 && b % 2 == 0) continue;
+            memset(shared, 0, N_SEQUENCES * width * sizeof *shared);
+            run_tree(other, tokens, n, batches[b], shared);
+            if (memcmp(apart, shared, N_SEQUENCES * width * sizeof *apart) != 0) {
+                fail_msg("%s: batches of %d rows, %d threads: logits differ from those of separate sequences", name, batches[b], threads[t]);
+            }
+        }
+        if (other != m) slk_model_close(other);
+    }
+    free(alone), free(apart), free(shared);
+    slk_model_close(m);
+}
+
+static void test_tree_is_separate_sequences(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_FAMILIES; i++) {
+        check_tree(families[i], SLK_BACKEND_DNNL, SLK_DTYPE_F32);
+        check_tree(families[i], SLK_BACKEND_DNNL, SLK_DTYPE_BF16);
+    }
+    check_tree("llama-gqa", SLK_BACKEND_REF, SLK_DTYPE_F32);
+}
+
+static void test_errors(void **state)
+{
+    (void)state;
+    slk_model *m = open_model("llama-gqa", SLK_BACKEND_DNNL, SLK_DTYPE_F32, 1);
+    slk_err err;
+    slk_forward *forward;
+    slk_tree *tree;
+    slk_seg parent, child;
+    int32_t tokens[] = {1, 2, 3, 999999};
+    assert_int_equal(slk_forward_create(&forward, m, &err), SLK_OK);
+    assert_int_equal(slk_tree_create(&tree, m, forward, 4, &err), SLK_OK);
+    assert_int_equal(slk_tree_append(tree, SLK_SEG_NONE, tokens, 3, &parent, &err), SLK_OK);
+    assert_int_equal(slk_tree_append(tree, parent, tokens + 3, 1, &child, &err), SLK_OK);
+    slk_span orphan = {.seg = child, .n = 1}, whole = {.seg = parent, .n = 3};
+    assert_int_equal(slk_tree_forward(tree, &orphan, 1, NULL, &err), SLK_E_STATE);
+    assert_int_equal(slk_tree_forward(tree, &whole, 1, NULL, &err), SLK_OK);
+    assert_int_equal(slk_tree_forward(tree, &orphan, 1, NULL, &err), SLK_E_ARG);
+    assert_non_null(strstr(err.msg, "token id 999999"));
+    slk_seg more;
+    assert_int_equal(slk_tree_append(tree, parent, tokens, 3, &more, &err), SLK_OK);
+    slk_span too_much = {.seg = more, .n = 3};
+    assert_int_equal(slk_tree_forward(tree, &too_much, 1, NULL, &err), SLK_E_MEMORY);
+    slk_tree_release(tree, more);
+    slk_tree_release(tree, parent);
+    slk_tree_release(tree, child);
+    assert_int_equal(slk_tree_n_free(tree), 4);
+    slk_tree_free(tree);
+    slk_forward_free(forward);
+    slk_model_close(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reference_f32),  cmocka_unit_test(test_reference_bf16),
+        cmocka_unit_test(test_without_window), cmocka_unit_test(test_tree_is_separate_sequences),
+        cmocka_unit_test(test_errors),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
