@@ -55,6 +55,7 @@ typedef struct slk_kernels {
     void (*matmul)(void *y, slk_dtype y_dtype, const void *x, slk_dtype dtype, const slk_weight *w, bool accumulate);
 } slk_kernels;
 
+/* The tables, and the compute types that slk_compute_create pairs them with. ref: both. */
 extern const slk_kernels slk_kernels_ref;
 extern const slk_kernels slk_kernels_avx2;       /* f32 */
 extern const slk_kernels slk_kernels_avx512;     /* f32 */
