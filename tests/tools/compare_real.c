@@ -1,10 +1,14 @@
-/* Holds slick against what other implementations computed with the same model files (tests/data/reference/real): tokens, logits, scores.
+/* Holds slick against what other implementations computed with the same model files (tests/data/reference/real):
+ * tokens, logits, scores.
  *
  *   compare_real tokens MODEL TOKENIZE.json
  *   compare_real logits MODEL LOGITS.json f32|bf16
- *   compare_real scores MODEL SCORES.jsonl [FIRST_FACTS]   tokens of the gold answers, probabilities, greedy answers, in f32
- *   compare_real pairs SCORES.jsonl N                      the first prompt of N facts as the input of `slick score`, on stdout
- *   compare_real lines SCORES.jsonl N LINES.jsonl          the output of `slick score` for those
+ *   compare_real scores MODEL SCORES.jsonl [N]
+ *       tokens of the gold answers, probabilities and greedy answers in f32; of the first N facts (0: all)
+ *   compare_real pairs SCORES.jsonl N
+ *       the first prompt of N facts as the input of `slick score`, on stdout
+ *   compare_real lines SCORES.jsonl N LINES.jsonl
+ *       the output of `slick score` for those
  *
  * Each prints the largest differences that it found, and ends with 1 where one is beyond its bound. */
 #include <math.h>
@@ -22,12 +26,13 @@
 #include "model/tree.h"
 #include "model/vocab.h"
 
-/* Largest differences allowed. The reference is float32 in another order of summation; bf16 keeps 8 bits of every weight and activation. */
-#define F32_LOGIT 2e-3
-#define BF16_LOGIT 0.5
-#define BF16_ARGMAX 0.97
-#define LOGPROB 5e-3
-#define P_SAMPLE 2e-3
+/* Largest differences allowed. The reference is float32 in another order of summation; bf16 keeps 8 bits of every
+ * weight and activation. */
+#define F32_LOGIT    2e-3
+#define BF16_LOGIT   0.5
+#define BF16_ARGMAX  0.97
+#define LOGPROB      5e-3
+#define P_SAMPLE     2e-3
 #define GREEDY_SHARE 0.003
 
 static int n_failed;
@@ -79,8 +84,10 @@ static const char *string_of(const json_t *json, const char *key)
 static void read_ids(slk_ids *ids, const json_t *array)
 {
     ids->n = 0;
-    if (!json_is_array(array) || !slk_grow(&ids->ids, &ids->cap, json_array_size(array) + 1, sizeof *ids->ids)) die("expected a list of ids");
-    for (size_t i = 0; i < json_array_size(array); i++) ids->ids[ids->n++] = (int32_t)json_integer_value(json_array_get(array, i));
+    if (!json_is_array(array) || !slk_grow(&ids->ids, &ids->cap, json_array_size(array) + 1, sizeof *ids->ids))
+        die("expected a list of ids");
+    for (size_t i = 0; i < json_array_size(array); i++)
+        ids->ids[ids->n++] = (int32_t)json_integer_value(json_array_get(array, i));
 }
 
 static bool same_ids(const slk_ids *a, const slk_ids *b)
@@ -88,7 +95,8 @@ static bool same_ids(const slk_ids *a, const slk_ids *b)
     return a->n == b->n && (a->n == 0 || memcmp(a->ids, b->ids, a->n * sizeof *a->ids) == 0);
 }
 
-/* --- tokens -------------------------------------------------------------------------------------------------------- */
+/* --- tokens --------------------------------------------------------------------------------------------------------
+ */
 
 static void compare_tokens(const char *model_path, const char *path)
 {
@@ -106,9 +114,13 @@ static void compare_tokens(const char *model_path, const char *path)
         const json_t *text = json_object_get(c, "text");
         read_ids(&want, json_object_get(c, "ids"));
         unsigned flags = json_is_true(json_object_get(c, "parse_special")) ? SLK_ENCODE_SPECIAL : 0;
-        slk_status s = slk_tokenizer_encode(tokenizer, json_string_value(text), json_string_length(text), flags, &found, &err);
-        if (s == SLK_OK && same_ids(&want, &found)) n_equal++;
-        else printf("case %zu: other tokens%s%s: %s\n", i, s == SLK_OK ? "" : ": ", s == SLK_OK ? "" : err.msg, json_string_value(text));
+        slk_status s =
+            slk_tokenizer_encode(tokenizer, json_string_value(text), json_string_length(text), flags, &found, &err);
+        if (s == SLK_OK && same_ids(&want, &found))
+            n_equal++;
+        else
+            printf("case %zu: other tokens%s%s: %s\n", i, s == SLK_OK ? "" : ": ", s == SLK_OK ? "" : err.msg,
+                   json_string_value(text));
         free(want.ids), free(found.ids);
     }
     printf("tokens: %zu of %zu texts equal\n", n_equal, json_array_size(cases));
@@ -118,7 +130,8 @@ static void compare_tokens(const char *model_path, const char *path)
     slk_gguf_close(file);
 }
 
-/* --- logits -------------------------------------------------------------------------------------------------------- */
+/* --- logits --------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct logit_gaps {
     double logit, lse; /* largest differences */
@@ -129,9 +142,11 @@ typedef struct logit_gaps {
 static void check_row(logit_gaps *gaps, const json_t *row, const float *logits, const slk_top *top)
 {
     const json_t *ids = json_object_get(row, "ids"), *values = json_object_get(row, "logits");
-    gaps->lse = fmax(gaps->lse, fabs(json_number_value(json_object_get(row, "logsumexp")) - (top->max + log(top->sum))));
+    gaps->lse =
+        fmax(gaps->lse, fabs(json_number_value(json_object_get(row, "logsumexp")) - (top->max + log(top->sum))));
     for (size_t i = 0; i < json_array_size(ids); i++, gaps->n_values++) {
-        double gap = fabs(json_number_value(json_array_get(values, i)) - (double)logits[json_integer_value(json_array_get(ids, i))]);
+        double gap = fabs(json_number_value(json_array_get(values, i)) -
+                          (double)logits[json_integer_value(json_array_get(ids, i))]);
         if (!(gap <= gaps->logit)) gaps->logit = gap; /* NaN counts */
     }
 }
@@ -152,20 +167,26 @@ static void check_case(slk_model *m, slk_forward *forward, const json_t *c, logi
     slk_top *tops = take(slk_alloc_zero(tokens.n, sizeof *tops));
     slk_ask *asks = take(slk_alloc_zero(tokens.n, sizeof *asks));
     int32_t *best = take(slk_alloc(tokens.n, sizeof *best));
-    float *best_logit = take(slk_alloc(tokens.n, sizeof *best_logit)), *logits = take(slk_alloc(n_rows * width, sizeof *logits));
+    float *best_logit = take(slk_alloc(tokens.n, sizeof *best_logit)),
+          *logits = take(slk_alloc(n_rows * width, sizeof *logits));
     for (int32_t t = 0; t < n; t++) {
-        tops[t] = (slk_top){.k = 1, .ids = best + t, .logits = best_logit + t, .want_lse = true, .target = argmax.ids[t]};
+        tops[t] =
+            (slk_top){.k = 1, .ids = best + t, .logits = best_logit + t, .want_lse = true, .target = argmax.ids[t]};
         asks[t] = (slk_ask){.row = t, .top = &tops[t]};
     }
-    json_array_foreach(rows, i, row) asks[json_integer_value(json_object_get(row, "position"))].logits = logits + i * width;
+    json_array_foreach(rows, i, row) asks[json_integer_value(json_object_get(row, "position"))].logits =
+        logits + i * width;
     need(slk_tree_create(&tree, m, forward, n, &err), &err);
     need(slk_tree_insert(tree, SLK_SEG_NONE, tokens.ids, n, &seg, &err), &err);
     slk_span span = {.seg = seg, .n = n, .asks = asks, .n_asks = n};
     need(slk_tree_forward(tree, &span, 1, NULL, &err), &err);
-    json_array_foreach(rows, i, row) check_row(gaps, row, logits + i * width, &tops[json_integer_value(json_object_get(row, "position"))]);
+    json_array_foreach(rows, i, row)
+        check_row(gaps, row, logits + i * width, &tops[json_integer_value(json_object_get(row, "position"))]);
     for (int32_t t = 0; t < n; t++, gaps->n_positions++) {
-        if (best[t] == argmax.ids[t]) gaps->n_same++;
-        else gaps->tie = fmax(gaps->tie, (double)best_logit[t] - (double)tops[t].target_logit);
+        if (best[t] == argmax.ids[t])
+            gaps->n_same++;
+        else
+            gaps->tie = fmax(gaps->tie, (double)best_logit[t] - (double)tops[t].target_logit);
     }
     slk_tree_free(tree);
     free(tokens.ids), free(argmax.ids), free(tops), free(asks), free(best), free(best_logit), free(logits);
@@ -192,10 +213,11 @@ static void compare_logits(const char *model_path, const char *path, bool bf16)
         if (n > longest) longest = n;
     }
     double same = gaps.n_positions ? (double)gaps.n_same / (double)gaps.n_positions : 0;
-    printf("logits %s (%s): %zu values, largest difference %.2g, of the log-sum-exp %.2g; best token the same at %zu of %zu positions "
+    printf("logits %s (%s): %zu values, largest difference %.2g, of the log-sum-exp %.2g; best token the same at %zu "
+           "of %zu positions "
            "(%.2f%%), at the others %.2g apart at most; longest sequence %zu\n",
-           bf16 ? "bf16" : "f32", slk_compute_kernel_set(m->compute), gaps.n_values, gaps.logit, gaps.lse, gaps.n_same, gaps.n_positions,
-           100 * same, gaps.tie, longest);
+           bf16 ? "bf16" : "f32", slk_compute_kernel_set(m->compute), gaps.n_values, gaps.logit, gaps.lse, gaps.n_same,
+           gaps.n_positions, 100 * same, gaps.tie, longest);
     double bound = bf16 ? BF16_LOGIT : F32_LOGIT;
     verdict(gaps.n_values > 0 && gaps.logit <= bound && gaps.lse <= bound, "logits differ");
     /* in f32 another best token is another choice among equals: both are off by the bound at most */
@@ -206,7 +228,8 @@ static void compare_logits(const char *model_path, const char *path, bool bf16)
     slk_model_close(m);
 }
 
-/* --- scores -------------------------------------------------------------------------------------------------------- */
+/* --- scores --------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct reference {
     json_t **facts;  /* [n_facts] */
@@ -238,12 +261,14 @@ static reference open_reference(const char *path, size_t max_facts, size_t max_p
         const json_t *prompts = json_object_get(r.facts[r.n_facts], "prompts");
         size_t n_prompts = json_array_size(prompts);
         if (max_prompts > 0 && n_prompts > max_prompts) n_prompts = max_prompts;
-        if (!slk_grow(&r.pairs, &cap, r.n + n_prompts, sizeof *r.pairs) || !slk_grow(&r.fact_of, &cap_of, r.n + n_prompts, sizeof *r.fact_of) ||
+        if (!slk_grow(&r.pairs, &cap, r.n + n_prompts, sizeof *r.pairs) ||
+            !slk_grow(&r.fact_of, &cap_of, r.n + n_prompts, sizeof *r.fact_of) ||
             !slk_grow(&r.prompt, &cap_prompt, r.n + n_prompts, sizeof *r.prompt)) {
             die("out of memory");
         }
         for (size_t p = 0; p < n_prompts; p++, r.n++) {
-            r.pairs[r.n] = (slk_pair){json_string_value(json_array_get(prompts, p)), string_of(r.facts[r.n_facts], "answer")};
+            r.pairs[r.n] =
+                (slk_pair){json_string_value(json_array_get(prompts, p)), string_of(r.facts[r.n_facts], "answer")};
             r.fact_of[r.n] = r.n_facts;
             r.prompt[r.n] = p;
         }
@@ -283,8 +308,9 @@ static void take_score(score_gaps *gaps, size_t index, const slk_score *score)
     if (!(p_sample <= gaps->p_sample)) gaps->p_sample = p_sample;
     if (!greedy || !same_trimmed(greedy, score->greedy_answer)) {
         gaps->n_other_greedy++;
-        printf("pair %zu, prompt %zu of \"%s\": the greedy answer is \"%s\", the reference's \"%s\"\n", index + 1, gaps->r->prompt[index],
-               string_of(gaps->r->facts[gaps->r->fact_of[index]], "question"), score->greedy_answer, greedy ? greedy : "");
+        printf("pair %zu, prompt %zu of \"%s\": the greedy answer is \"%s\", the reference's \"%s\"\n", index + 1,
+               gaps->r->prompt[index], string_of(gaps->r->facts[gaps->r->fact_of[index]], "question"),
+               score->greedy_answer, greedy ? greedy : "");
     }
     gaps->n_match[gaps->r->fact_of[index]] += score->greedy_match;
     gaps->n++;
@@ -296,14 +322,17 @@ static void judge_scores(const score_gaps *gaps, bool all_prompts)
     /* a near tie that goes the other way may change what matches: by the number of such answers at most */
     size_t off = 0;
     for (size_t i = 0; all_prompts && i < n_facts; i++) {
-        long want = (long)json_integer_value(json_object_get(gaps->r->facts[i], "greedy_em")), found = (long)gaps->n_match[i];
+        long want = (long)json_integer_value(json_object_get(gaps->r->facts[i], "greedy_em")),
+             found = (long)gaps->n_match[i];
         off += (size_t)labs(want - found);
         n_equal += want == found;
     }
-    printf("scores f32: %zu pairs of %zu facts, largest difference of the log-probability %.2g, of the sampling probability %.2g; "
+    printf("scores f32: %zu pairs of %zu facts, largest difference of the log-probability %.2g, of the sampling "
+           "probability %.2g; "
            "%zu other greedy answers\n",
            gaps->n, n_facts, gaps->logprob, gaps->p_sample, gaps->n_other_greedy);
-    if (all_prompts) printf("scores f32: number of matching greedy answers equal for %zu of %zu facts\n", n_equal, n_facts);
+    if (all_prompts)
+        printf("scores f32: number of matching greedy answers equal for %zu of %zu facts\n", n_equal, n_facts);
     verdict(gaps->n == gaps->r->n, "scores are missing");
     verdict(gaps->logprob <= LOGPROB, "log-probabilities differ");
     verdict(gaps->p_sample <= P_SAMPLE, "sampling probabilities differ");
@@ -329,8 +358,10 @@ static void compare_golds(const slk_tokenizer *tokenizer, const reference *r)
         read_ids(&want, value_of(r, i, "gold_ids"));
         need(slk_tokenizer_encode(tokenizer, pair->prompt, strlen(pair->prompt), SLK_ENCODE_BOS, &prompt, &err), &err);
         need(slk_gold_tokens(&gold, tokenizer, pair->prompt, strlen(pair->prompt), &prompt, pair->answer, &err), &err);
-        if (same_ids(&gold, &want)) n_equal++;
-        else printf("pair %zu: other tokens of the answer \"%s\"\n", i + 1, pair->answer);
+        if (same_ids(&gold, &want))
+            n_equal++;
+        else
+            printf("pair %zu: other tokens of the answer \"%s\"\n", i + 1, pair->answer);
         free(prompt.ids), free(gold.ids), free(want.ids);
     }
     printf("gold tokens: %zu of %zu equal\n", n_equal, r->n);
@@ -379,9 +410,13 @@ static void compare_lines(const char *path, size_t n, const char *lines)
         size_t length = end ? (size_t)(end - text) - i : n_bytes - i;
         if (index >= r.n) die("more lines than pairs");
         need(slk_json_parse(&json, text + i, length, lines, (long)index + 1, &err), &err);
-        slk_score score = {.greedy_match = json_is_true(json_object_get(json, "greedy_match")), .greedy_answer = string_of(json, "greedy_answer"),
-                           .logprob = json_number_value(json_object_get(json, "logprob")), .p_sample = json_number_value(json_object_get(json, "p_sample"))};
-        verdict((size_t)json_integer_value(json_object_get(json, "n_tokens")) == json_array_size(value_of(&r, index, "gold_ids")), "n_tokens differs");
+        slk_score score = {.greedy_match = json_is_true(json_object_get(json, "greedy_match")),
+                           .greedy_answer = string_of(json, "greedy_answer"),
+                           .logprob = json_number_value(json_object_get(json, "logprob")),
+                           .p_sample = json_number_value(json_object_get(json, "p_sample"))};
+        verdict((size_t)json_integer_value(json_object_get(json, "n_tokens")) ==
+                    json_array_size(value_of(&r, index, "gold_ids")),
+                "n_tokens differs");
         take_score(&gaps, index, &score);
         json_decref(json);
         i += length + 1;
@@ -394,12 +429,17 @@ static void compare_lines(const char *path, size_t n, const char *lines)
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
-    if (argc == 4 && !strcmp(what, "tokens")) compare_tokens(argv[2], argv[3]);
+    if (argc == 4 && !strcmp(what, "tokens"))
+        compare_tokens(argv[2], argv[3]);
     else if (argc == 5 && !strcmp(what, "logits") && (!strcmp(argv[4], "f32") || !strcmp(argv[4], "bf16"))) {
         compare_logits(argv[2], argv[3], !strcmp(argv[4], "bf16"));
-    } else if ((argc == 4 || argc == 5) && !strcmp(what, "scores")) compare_scores(argv[2], argv[3], argc == 5 ? strtoul(argv[4], NULL, 10) : 0);
-    else if (argc == 4 && !strcmp(what, "pairs")) print_pairs(argv[2], strtoul(argv[3], NULL, 10));
-    else if (argc == 5 && !strcmp(what, "lines")) compare_lines(argv[2], strtoul(argv[3], NULL, 10), argv[4]);
-    else die("usage: compare_real tokens|logits|scores|pairs|lines ... (see the top of compare_real.c)");
+    } else if ((argc == 4 || argc == 5) && !strcmp(what, "scores"))
+        compare_scores(argv[2], argv[3], argc == 5 ? strtoul(argv[4], NULL, 10) : 0);
+    else if (argc == 4 && !strcmp(what, "pairs"))
+        print_pairs(argv[2], strtoul(argv[3], NULL, 10));
+    else if (argc == 5 && !strcmp(what, "lines"))
+        compare_lines(argv[2], strtoul(argv[3], NULL, 10), argv[4]);
+    else
+        die("usage: compare_real tokens|logits|scores|pairs|lines ... (see the top of compare_real.c)");
     return n_failed ? 1 : 0;
 }
