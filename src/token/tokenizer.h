@@ -31,12 +31,11 @@ typedef struct slk_bytes {
 
 /* How a token is matched verbatim by Hugging Face's rules. */
 enum {
-    SLK_ADDED = 1,             /* one of "added_tokens": cut out of texts before anything else */
-    SLK_ADDED_LSTRIP = 2,      /* swallows the white space before it */
-    SLK_ADDED_RSTRIP = 4,      /* and behind it */
-    SLK_ADDED_SINGLE_WORD = 8, /* not next to letters or digits */
-    SLK_ADDED_NORMALIZED = 16, /* looked for in the normalised text */
-    SLK_ADDED_ONLY = 32,       /* no token of the model itself: merging never makes it */
+    SLK_ADDED = 1,            /* one of "added_tokens": cut out of texts before anything else */
+    SLK_ADDED_LSTRIP = 2,     /* swallows the white space before it */
+    SLK_ADDED_RSTRIP = 4,     /* and behind it */
+    SLK_ADDED_NORMALIZED = 8, /* looked for in the normalised text */
+    SLK_ADDED_ONLY = 16,      /* no token of the model itself: merging never makes it */
 };
 
 typedef enum slk_normal_kind { SLK_NORMAL_NFC, SLK_NORMAL_PREPEND, SLK_NORMAL_REPLACE } slk_normal_kind;
@@ -55,7 +54,7 @@ typedef enum slk_prefix { SLK_PREFIX_NONE, SLK_PREFIX_FIRST, SLK_PREFIX_ALWAYS }
  * longest added token is cut out first, then texts are normalised (after which added tokens that ask for it are cut
  * out), get a space before them and are cut into words. */
 typedef struct slk_text_rules {
-    const uint8_t *added; /* [n_tokens] SLK_ADDED*; tokens of type control and user alone are looked at */
+    const uint8_t *added; /* [n_tokens] SLK_ADDED*; control and unknown ones are matched on request, others always */
     const slk_normal_op *ops;
     size_t n_ops;
     slk_prefix prefix; /* a space (SPM: U+2581) before a text that does not begin with one: the text at the very
@@ -85,7 +84,8 @@ typedef struct slk_vocab {
     int32_t bos, eos, unk, eot; /* -1: none */
     bool add_bos, add_eos;      /* add_eos is honoured by encode only with SLK_ENCODE_BOS */
     bool add_space_prefix;      /* SPM */
-    const slk_text_rules *rules; /* NULL: as llama.cpp; else Hugging Face's, and `pre`, add_space_prefix do not count */
+    const slk_text_rules *rules; /* NULL: as llama.cpp; else Hugging Face's; then `pre` does not count, and add_space_prefix
+                                     for decoding only */
 } slk_vocab;
 
 typedef struct slk_tokenizer slk_tokenizer;
