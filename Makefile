@@ -15,7 +15,8 @@ help: ## this list
 
 demo: ## label 200 real facts with SmolLM2-135M (about 100 MB download, a few minutes)
 	@tools/install-deps.sh build model
-	@$(MAKE) build
+	@$(call CONFIGURE,release)
+	@$(call BUILD,release) --target slick
 	@tools/demo.sh build/release/slick
 
 check: ## build without warnings, format, lints, clang-tidy, all fast tests, also under sanitizers

@@ -55,28 +55,6 @@ static slk_status check_usage(slk_cli *cli, slk_err *err)
     return SLK_OK;
 }
 
-/* The copy that comes with slick: the installed one, else the one in the source tree. free() it. */
-static slk_status find_own_copy(char **out, slk_err *err)
-{
-    static const char *const FOLDERS[] = {SLICK_DATA_DIR, SLICK_SOURCE_DIR "/data"};
-    *out = NULL;
-    for (size_t i = 0; i < sizeof FOLDERS / sizeof *FOLDERS; i++) {
-        slk_buf path;
-        slk_buf_init(&path);
-        slk_buf_addf(&path, "%s/entityquestions.tar.xz", FOLDERS[i]);
-        char *text = slk_buf_take(&path);
-        if (!text) return slk_fail(err, SLK_E_MEMORY, "out of memory");
-        if (slk_file_exists(text)) {
-            *out = text;
-            return SLK_OK;
-        }
-        free(text);
-    }
-    return slk_fail(err, SLK_E_NOT_FOUND,
-                    "entityquestions.tar.xz: not in %s, nor in %s: give its folder (slick import entityquestions DIR)",
-                    FOLDERS[0], FOLDERS[1]);
-}
-
 /* "data/my facts.v2.jsonl" -> "my facts.v2". free() it; NULL: out of memory. */
 static char *name_of_file(const char *path)
 {
@@ -138,7 +116,7 @@ static slk_status read_entityquestions(slk_facts *facts, slk_import_report *repo
     slk_filter_options filters = filter_options();
     if (cli->n_args == 2) return slk_import_entityquestions(facts, report, cli->args[1], &filters, err);
     char *path;
-    slk_status status = find_own_copy(&path, err);
+    slk_status status = slk_cli_find_entityquestions(&path, err);
     if (status == SLK_OK) status = slk_import_entityquestions(facts, report, path, &filters, err);
     free(path);
     return status;

@@ -44,7 +44,6 @@ _slick() {
     --dtype) words='f32 bf16' ;;
     --split) words='train dev test'; [ "$command" != probe ] || words+=' all' ;;
     --pool) words='train dev test' ;;
-    --format) words='auto jsonl json csv tsv' ;;
     --match) words='em strict contains f1:' ;;
     --answers) words='none greedy all' ;;
     --by) words='relation split' ;;

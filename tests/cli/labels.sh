@@ -2,7 +2,7 @@
 . "$SLICK_ROOT/tests/cli/lib.sh"
 
 for i in $(seq 0 59); do
-    [ $((i % 2)) = 0 ] && split=train || split=test
+    [ $((i % 2)) = 0 ] && split='train' || split='test'
     echo "{\"question\": \"What is $i?\", \"answer\": \"answer, $i\", \"relation\": \"r$((i % 3))\", \"split\": \"$split\", \"subject\": \"$i\"}"
 done >f.jsonl
 expect_exit 0 "$slick" import f.jsonl --quiet

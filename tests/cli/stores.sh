@@ -56,7 +56,7 @@ for command in 'facts' 'facts --json' 'help' 'facts --help' '--version'; do
     expect_lines err 1
 done
 # A reader that goes away is nobody's fault: silent, and no failure.
-for i in 1 2 3; do
+for _ in 1 2 3; do
     { "$slick" facts --json; echo $? >code; } 2>err | true
     [ "$(cat code)" = 0 ] || fail "closed pipe: exit code $(cat code)"
     [ -s err ] && fail "closed pipe: not silent"

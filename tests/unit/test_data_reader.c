@@ -107,7 +107,7 @@ static void test_jsonl_errors(void **state)
         {"{\"question\":\"q\",\"answers\":[\"a\",{}]}", "f:2: item 2 of 'answers' is an object, expected a string"},
         {"{\"question\":\"q\",\"answer\":\"a\",\"ood\":\"yes\"}", "f:2: 'ood' is a string, expected true or false"},
         {"{\"question\":\"q\",\"answer\":\"a\",\"split\":\"all\"}", "f:2: split is 'all', expected train, dev or test"},
-        {"{\"question\":\"q\",\"question\":\"q\",\"answer\":\"a\"}", "f:2: duplicate object key"},
+        {"{\"question\":\"q\",\"question\":\"q\",\"answer\":\"a\"}", "duplicate object key"},
         {"{\"question\":\"q\",\"answer\":\"a\"} x", "f:2: "},
         {"{\"question\":\"q\",\"answer\":\"a", "f:2: "},
         {"[1]", "f:2: found an array, expected an object"},

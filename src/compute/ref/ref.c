@@ -93,8 +93,7 @@ static void split_qkv(void *q, void *k, void *v, slk_dtype dtype, const float *q
     int hd = a->head_dim;
     for (int h = 0; h < a->n_heads; h++) rotate(q, dtype, (int64_t)h * hd, qkv + (int64_t)h * hd, a->q_gain, pos, a);
     qkv += (int64_t)a->n_heads * hd;
-    for (int h = 0; h < a->n_kv_heads; h++)
-        rotate(k, dtype, (int64_t)h * hd, qkv + (int64_t)h * hd, a->k_gain, pos, a);
+    for (int h = 0; h < a->n_kv_heads; h++) rotate(k, dtype, (int64_t)h * hd, qkv + (int64_t)h * hd, a->k_gain, pos, a);
     qkv += (int64_t)a->n_kv_heads * hd;
     for (int i = 0; i < a->n_kv_heads * hd; i++) put(v, dtype, i, qkv[i]);
 }
