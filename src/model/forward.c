@@ -331,7 +331,7 @@ static slk_status embed_rows(slk_forward *f, const slk_batch *b, slk_err *err)
         }
     }
     /* the rows that were read would stay resident otherwise, and in the end the whole table */
-    if (b->n_rows >= TILE_ROWS / 8) slk_gguf_forget(f->model->file, f->model->embedding);
+    if (b->n_rows >= TILE_ROWS / 8) slk_source_forget(f->model->source, &f->model->embedding);
     return status;
 }
 
