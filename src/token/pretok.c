@@ -22,8 +22,8 @@
  * linear time. */
 #define SPACES_BEFORE_WORD "[" S "]+(?![^" S "])|[" S "]+"
 #define GPT2               "'(?:[stmd]|re|ve|ll)| ?[" L "]++| ?[" N "]++| ?[^" S L N "]++|" SPACES_BEFORE_WORD
-#define LLAMA3_WITH(s, digits)                                                                                        \
-    "'(?:[" s "tTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\\r\\n" L N "]?+[" L "]++|" digits "| ?[^" S L N "]++[\\r\\n]*+|"    \
+#define LLAMA3_WITH(s, digits)                                                                                         \
+    "'(?:[" s "tTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\\r\\n" L N "]?+[" L "]++|" digits "| ?[^" S L N "]++[\\r\\n]*+|" \
     "[" S "]*[\\r\\n]+|" SPACES_BEFORE_WORD
 #define LLAMA3(digits) LLAMA3_WITH("sS", digits)
 
@@ -48,7 +48,7 @@ static const struct {
 };
 
 #define REGEX_LLAMA3(digits)                                                                                           \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits                                              \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits                                               \
     "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 
 /* Without regard to case an s is a long s, too: Hugging Face cuts there, llama.cpp does not. */

@@ -21,11 +21,11 @@
 typedef struct slk_json_vocab slk_json_vocab;
 typedef enum slk_vocab_form { SLK_VOCAB_AS_HF, SLK_VOCAB_AS_GGUF } slk_vocab_form;
 
-/* Read path, a folder or the tokenizer.json in it; of the files next to it: tokenizer_config.json (bos_token, eos_token,
- * add_bos_token, add_eos_token, added_tokens_decoder), and where that names no bos or eos, special_tokens_map.json and
- * the ids in config.json. n_rows: rows of the embedding (vocab_size of config.json); the vocabulary is padded to it, and
- * added tokens beyond it are left out (Gemma 3 has one); 0: as many tokens as the file has.
- * Errors: SLK_E_IO, SLK_E_FORMAT, SLK_E_NOT_FOUND, SLK_E_UNSUPPORTED, SLK_E_MEMORY; all name file and key. */
+/* Read path, a folder or the tokenizer.json in it; of the files next to it: tokenizer_config.json (bos_token,
+ * eos_token, add_bos_token, add_eos_token, added_tokens_decoder), and where that names no bos or eos,
+ * special_tokens_map.json and the ids in config.json. n_rows: rows of the embedding (vocab_size of config.json); the
+ * vocabulary is padded to it, and added tokens beyond it are left out (Gemma 3 has one); 0: as many tokens as the file
+ * has. Errors: SLK_E_IO, SLK_E_FORMAT, SLK_E_NOT_FOUND, SLK_E_UNSUPPORTED, SLK_E_MEMORY; all name file and key. */
 slk_status slk_json_vocab_open(slk_json_vocab **out, const char *path, size_t n_rows, slk_vocab_form form,
                                slk_err *err);
 void slk_json_vocab_close(slk_json_vocab *vocab);
