@@ -97,8 +97,8 @@ static void read_tensors(summary *s, const slk_gguf *file)
 }
 
 /* --- memory ---------------------------------------------------------------------------------------------------------
- * What each command needs, made of the weights in the compute type and the keys and values of the tokens it holds at once.
- * A command that runs the model adds its row here. */
+ * What each command needs, made of the weights in the compute type and the keys and values of the tokens it holds at
+ * once. A command that runs the model adds its row here. */
 
 typedef struct memory_row {
     const char *json, *shown;
@@ -115,7 +115,7 @@ static void plan_memory(memory_row rows[N_MEMORY_ROWS], const summary *s)
     rows[2] = (memory_row){"kv_bf16_per_token", "keys and values of a token in bf16", s->kv_bytes_per_token};
 }
 
-/* --- how many tensors are of which type ------------------------------------------------------------------------------- */
+/* --- how many tensors are of which type ------------------------------------------------------------------------- */
 
 typedef struct type_count {
     const char *name;
@@ -150,7 +150,7 @@ static void format_dims(char out[96], const slk_gguf_tensor *t)
         at += snprintf(out + at, 96 - (size_t)at, "%s%" PRIu64, at ? " x " : "", t->ne[d]);
 }
 
-/* --- JSON ---------------------------------------------------------------------------------------------------------------- */
+/* --- JSON ------------------------------------------------------------------------------------------------------- */
 
 static json_t *tokenizer_json(const slk_tokenizer *tok, const slk_gguf *file, const slk_err *problem)
 {
@@ -177,8 +177,8 @@ static json_t *tensors_json(const slk_gguf *file)
         json_t *dims = json_array();
         for (uint32_t d = t->n_dims; d-- > 0;) json_array_append_new(dims, json_integer((json_int_t)t->ne[d]));
         const slk_dtype_info *info = slk_dtype_find(t->dtype);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:I}", "name", t->name, "type", info ? info->name : "?", "shape",
-                                              dims, "bytes", (json_int_t)t->n_bytes));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:I}", "name", t->name, "type", info ? info->name : "?",
+                                              "shape", dims, "bytes", (json_int_t)t->n_bytes));
     }
     return list;
 }
@@ -198,10 +198,11 @@ static json_t *keys_json(const slk_gguf *file)
 static slk_status print_json(const slk_gguf *file, const summary *s, const slk_tokenizer *tok, const slk_err *problem,
                              slk_err *err)
 {
-    json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:b}", "path", slk_gguf_path(file), "architecture",
-                          s->architecture, "name", s->name, "n_parameters", (json_int_t)s->n_parameters,
-                          "n_parameters_without_embeddings", (json_int_t)(s->n_parameters - s->n_embedding), "tensor_bytes",
-                          (json_int_t)s->tensor_bytes, "tied_output", (int)s->is_tied, "quantised", (int)s->is_quantised);
+    json_t *o =
+        json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:b}", "path", slk_gguf_path(file), "architecture",
+                  s->architecture, "name", s->name, "n_parameters", (json_int_t)s->n_parameters,
+                  "n_parameters_without_embeddings", (json_int_t)(s->n_parameters - s->n_embedding), "tensor_bytes",
+                  (json_int_t)s->tensor_bytes, "tied_output", (int)s->is_tied, "quantised", (int)s->is_quantised);
     if (!o) return slk_fail(err, SLK_E_MEMORY, "%s: out of memory (or a path that is not UTF-8)", slk_gguf_path(file));
     for (int i = 0; i < N_SHAPES; i++) {
         if (s->shapes[i].n) json_object_set_new(o, s->shapes[i].json, json_integer((json_int_t)s->shapes[i].n));
@@ -228,7 +229,7 @@ static slk_status print_json(const slk_gguf *file, const summary *s, const slk_t
     return slk_cli_json(o, err);
 }
 
-/* --- text ---------------------------------------------------------------------------------------------------------------- */
+/* --- text ------------------------------------------------------------------------------------------------------- */
 
 static void print_shapes(const summary *s)
 {
@@ -269,8 +270,8 @@ static void print_tokenizer(const slk_gguf *file, const slk_tokenizer *tok, cons
     char pre[64];
     copy_str(pre, sizeof pre, file, "tokenizer.ggml.pre");
     bool is_bpe = slk_tokenizer_kind(tok) == SLK_VOCAB_BPE;
-    printf("  %-20s %s%s%s\n", "kind", is_bpe ? "byte-level BPE" : "SentencePiece-style BPE", is_bpe && pre[0] ? ", pre-tokeniser " : "",
-           is_bpe ? pre : "");
+    printf("  %-20s %s%s%s\n", "kind", is_bpe ? "byte-level BPE" : "SentencePiece-style BPE",
+           is_bpe && pre[0] ? ", pre-tokeniser " : "", is_bpe ? pre : "");
     printf("  %-20s %s\n", "vocabulary", slk_show_count(slk_tokenizer_n_tokens(tok)).text);
     print_token("begin of sequence", tok, slk_tokenizer_bos(tok),
                 slk_tokenizer_adds_bos(tok) ? ", put before every prompt" : ", not put before prompts");
@@ -319,7 +320,8 @@ static slk_status print_text(const slk_gguf *file, const summary *s, const slk_t
         printf("  %-20s %s\n", "tensors", "none: the file holds a vocabulary only");
     } else {
         printf("  %-20s %s (%s without embeddings)%s\n", "parameters", slk_show_count(s->n_parameters).text,
-               slk_show_count(s->n_parameters - s->n_embedding).text, s->is_tied ? ", output tied to the embedding" : "");
+               slk_show_count(s->n_parameters - s->n_embedding).text,
+               s->is_tied ? ", output tied to the embedding" : "");
     }
     print_shapes(s);
     if (slk_gguf_n_tensors(file) > 0 && s->cannot_run.code) printf("  %-20s %s\n", "cannot be run", s->cannot_run.msg);
@@ -332,7 +334,8 @@ static slk_status print_text(const slk_gguf *file, const summary *s, const slk_t
         memory_row rows[N_MEMORY_ROWS];
         plan_memory(rows, s);
         printf("\nMemory\n");
-        for (size_t i = 0; i < N_MEMORY_ROWS; i++) printf("  %-36s %s\n", rows[i].shown, slk_show_bytes(rows[i].n_bytes).text);
+        for (size_t i = 0; i < N_MEMORY_ROWS; i++)
+            printf("  %-36s %s\n", rows[i].shown, slk_show_bytes(rows[i].n_bytes).text);
     }
     return print_lists(file, err);
 }
@@ -366,9 +369,10 @@ static slk_status run(slk_cli *cli, slk_err *err)
 const slk_command slk_cmd_inspect = {
     .name = "inspect",
     .group = SLK_GROUP_MODEL,
-    .summary = "what is in a model: architecture, shapes, parameters, tokenizer, memory",
+    .summary = "architecture, shapes, parameters, tokenizer, memory needed",
     .synopsis = "MODEL",
-    .about = "Reads the head of the file only, so it is quick for any size. Quantised tensors are said to be so: they take the "
+    .about = "Reads the head of the file only, so it is quick for any size. Quantised tensors are said to be so: they "
+             "take the "
              "memory of the compute type once loaded.",
     .examples = {"slick inspect model.gguf", "slick inspect model.gguf --tensors", "slick inspect model.gguf --json"},
     .n_args_min = 1,

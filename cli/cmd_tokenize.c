@@ -67,7 +67,8 @@ static slk_status run(slk_cli *cli, slk_err *err)
     status = slk_model_load_tokenizer(&tok, file, err);
     if (status) goto out;
     const char *argument = cli->n_args > 1 ? cli->args[1] : "-";
-    if (cli->n_args < 2 && isatty(STDIN_FILENO)) slk_cli_note(cli, "reading the text from the terminal; Ctrl-D ends it");
+    if (cli->n_args < 2 && isatty(STDIN_FILENO))
+        slk_cli_note(cli, "reading the text from the terminal; Ctrl-D ends it");
     status = slk_cli_read_text(&text, &n_bytes, argument, err);
     if (status) goto out;
     unsigned flags = (opt.special ? SLK_ENCODE_SPECIAL : 0u) | (opt.bos ? SLK_ENCODE_BOS : 0u);
@@ -87,10 +88,12 @@ const slk_command slk_cmd_tokenize = {
     .group = SLK_GROUP_MODEL,
     .summary = "cut text into the model's tokens",
     .synopsis = "MODEL [TEXT|-]",
-    .about = "Prints id and text of each token. Without TEXT, or with -, standard input is read byte for byte (a line break at its end is "
-             "a token, too). Bytes that are no character of their own are shown as <0xE2>. A file that holds nothing but "
-             "a vocabulary will do.\n\n"
-             "--json: {\"ids\": [...], \"pieces\": [...]}",
+    .about =
+        "Prints id and text of each token. Without TEXT, or with -, standard input is read byte for byte (a line break "
+        "at its end is "
+        "a token, too). Bytes that are no character of their own are shown as <0xE2>. A file that holds nothing but "
+        "a vocabulary will do.\n\n"
+        "--json: {\"ids\": [...], \"pieces\": [...]}",
     .examples = {"slick tokenize model.gguf 'Paris is the capital of France.'",
                  "printf 'a b' | slick tokenize model.gguf --bos --json"},
     .n_args_min = 1,

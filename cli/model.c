@@ -8,8 +8,8 @@ slk_status slk_cli_open_model(slk_gguf **out, const char *path, slk_err *err)
 {
     *out = NULL;
     if (slk_dir_exists(path))
-        return slk_fail(err, SLK_E_UNSUPPORTED, "%s: found a folder, expected a .gguf file (Hugging Face folders are not read yet)",
-                        path);
+        return slk_fail(err, SLK_E_UNSUPPORTED,
+                        "%s: found a folder, expected a .gguf file (Hugging Face folders are not read yet)", path);
     return slk_gguf_open(out, path, err);
 }
 

@@ -14,12 +14,12 @@ slk_status slk_cli_open_store(slk_store **out, const slk_cli *cli, slk_store_mod
     return status;
 }
 
-/* --- label sets --------------------------------------------------------------------------------------------------------- */
+/* --- label sets ------------------------------------------------------------------------------------------------- */
 
 void slk_cli_describe_labels(char *out, size_t n_bytes, const slk_label_settings *s)
 {
-    snprintf(out, n_bytes, "%s in %s, facts of %s, %u prompts of %u examples, %u samples, match %s, seed %" PRIu64, s->model_name,
-             s->dtype, s->set_name, s->n_ex, s->n_shots, s->n_samples, s->match, s->seed);
+    snprintf(out, n_bytes, "%s in %s, facts of %s, %u prompts of %u examples, %u samples, match %s, seed %" PRIu64,
+             s->model_name, s->dtype, s->set_name, s->n_ex, s->n_shots, s->n_samples, s->match, s->seed);
 }
 
 slk_status slk_cli_find_labels(slk_label_set_info *out, slk_store *store, const slk_cli *cli, int64_t id, slk_err *err)
@@ -51,8 +51,8 @@ json_t *slk_cli_label_set_json(const slk_label_set_info *info)
     const slk_label_settings *s = &info->settings;
     json_t *o = json_pack("{s:I, s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f}", "id", (json_int_t)info->id, "model",
                           slk_cli_model_json(s), "dtype", s->dtype, "kernels", s->kernels, "set", s->set_name, "n_ex",
-                          (json_int_t)s->n_ex, "shots", (json_int_t)s->n_shots, "samples", (json_int_t)s->n_samples, "top_k",
-                          (json_int_t)s->top_k, "temperature", s->temperature);
+                          (json_int_t)s->n_ex, "shots", (json_int_t)s->n_shots, "samples", (json_int_t)s->n_samples,
+                          "top_k", (json_int_t)s->top_k, "temperature", s->temperature);
     if (!o) return NULL;
     json_object_set_new(o, "match", json_string(s->match));
     json_object_set_new(o, "decoded", json_string(s->decoded));
@@ -65,7 +65,7 @@ json_t *slk_cli_label_set_json(const slk_label_set_info *info)
     return o;
 }
 
-/* --- imports ------------------------------------------------------------------------------------------------------------- */
+/* --- imports ---------------------------------------------------------------------------------------------------- */
 
 static void add_row(slk_table *table, const char *label, const json_t *counts)
 {

@@ -6,7 +6,8 @@
 #include "store/labels.h"
 #include "store/store.h"
 
-/* Open the store that --store names. A missing one is an error that says how to make one (unless mode is SLK_STORE_CREATE). */
+/* Open the store that --store names. A missing one is an error that says how to make one (unless mode is
+ * SLK_STORE_CREATE). */
 slk_status slk_cli_open_store(slk_store **out, const slk_cli *cli, slk_store_mode mode, slk_err *err);
 
 /* The label set of --labels (id 0: the newest); a note on stderr says which it is. */

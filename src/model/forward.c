@@ -329,6 +329,8 @@ static slk_status embed_rows(slk_forward *f, const slk_batch *b, slk_err *err)
             if (err) *err = own;
         }
     }
+    /* the rows that were read would stay resident otherwise, and in the end the whole table */
+    if (b->n_rows >= TILE_ROWS / 8) slk_gguf_forget(f->model->file, f->model->embedding);
     return status;
 }
 
