@@ -95,6 +95,14 @@ const char *slk_pretok_find_regex(const char *regex, const char **family)
     return NULL;
 }
 
+const char *slk_pretok_regex(const slk_pretok_info *info, bool *digits_first)
+{
+    *digits_first = info == &SMOLLM_INFO;
+    if (info == &GPT2_INFO || info == &SMOLLM_INFO) return REGEXES[0].regex;
+    if (info == &LLAMA3_INFO) return REGEXES[1].regex;
+    return info == &QWEN2_INFO ? REGEXES[2].regex : NULL;
+}
+
 const char *slk_pretok_digit(void)
 {
     return "[" N "]";

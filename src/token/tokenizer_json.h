@@ -35,4 +35,17 @@ const slk_vocab *slk_json_vocab_get(const slk_json_vocab *vocab);
 /* Both at once: open, create, close. */
 slk_status slk_tokenizer_open_json(slk_tokenizer **out, const char *path, size_t n_rows, slk_err *err);
 
+/* Write tokenizer.json and tokenizer_config.json into dir (which exists) for a description from a GGUF file: Hugging
+ * Face's tokenizers then gives the ids that slick gives, where their rules allow:
+ *   - merges of a SentencePiece vocabulary are every way to put a token together, larger scores and longer left parts
+ *     first, as Hugging Face's own converter makes them; of equal scores that may choose otherwise;
+ *   - the qwen2 family gets NFC, which its own files have and GGUF does not;
+ *   - rows that hold no token ([PAD<id>]) are left out.
+ * `name` is the vocabulary's file, for messages.
+ * Errors: slk_tokenizer_create()'s for a broken vocabulary; SLK_E_FORMAT (a token that is no UTF-8), SLK_E_UNSUPPORTED
+ * (pre-tokeniser "default", which has no counterpart; a description with rules), SLK_E_STATE (a file exists and
+ * !overwrite), SLK_E_IO, SLK_E_MEMORY. Nothing is written on failure. */
+slk_status slk_vocab_write_json(const char *dir, const slk_vocab *vocab, const char *name, bool overwrite,
+                                slk_err *err);
+
 #endif
