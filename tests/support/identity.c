@@ -322,11 +322,11 @@ static slk_status choose_questions(slk_facts *facts, const slk_model *model, con
     return s;
 }
 
-slk_status identity_make_facts(slk_facts *pool, slk_facts *facts, const slk_model *model, size_t n_facts, slk_err *err)
+slk_status identity_make_facts(slk_facts *pool, slk_facts *facts, const slk_model *model, slk_err *err)
 {
     *pool = *facts = (slk_facts){0};
     make_pool(pool);
-    slk_status s = choose_questions(facts, model, pool, n_facts, err);
+    slk_status s = choose_questions(facts, model, pool, IDENTITY_N_FACTS, err);
     if (s != SLK_OK) return s;
     identity_labels pilot;
     identity_way way = {.name = "pilot", .naive = true, .decode = SLK_DECODE_ALL, .n_samples = PILOT_SAMPLES};

@@ -13,6 +13,7 @@
 #include "model/model.h"
 
 enum { IDENTITY_N_EX = 10, IDENTITY_N_SHOTS = 2, IDENTITY_N_SAMPLES = 16 };
+#define IDENTITY_N_FACTS 152
 #define IDENTITY_MIN_PER_CATEGORY 30
 #define IDENTITY_MIN_OFF_PATH 100
 
@@ -36,8 +37,8 @@ typedef struct identity_labels {
 
 /* Open a model file; threads 0: all. NULL when the processor does not compute in that type (bf16). */
 slk_status identity_open_model(slk_model **out, const char *path, slk_dtype dtype, int n_threads, slk_err *err);
-/* Pool and asked facts for that model: n_facts of several relations and the hard ones. Release both. */
-slk_status identity_make_facts(slk_facts *pool, slk_facts *facts, const slk_model *model, size_t n_facts, slk_err *err);
+/* Pool and asked facts for that model: IDENTITY_N_FACTS of several relations and the hard ones. Release both. */
+slk_status identity_make_facts(slk_facts *pool, slk_facts *facts, const slk_model *model, slk_err *err);
 /* Run slk_probe_run over facts [begin, end). */
 slk_status identity_probe(identity_labels *out, const slk_model *model, const slk_facts *pool, const slk_facts *facts, size_t begin, size_t end,
                           const identity_way *way, slk_err *err);

@@ -182,6 +182,7 @@ static float draw(uint64_t seed, unsigned tensor, uint32_t row, uint32_t column,
 typedef struct writer {
     slk_gguf_writer *w;
     uint64_t seed;
+    tiny_flaw flaw;
     unsigned n_tensors;
     float *data[64]; /* kept until the file is written */
     slk_status status;
@@ -203,8 +204,10 @@ static float *add_tensor(writer *t, const char *name, uint32_t rows, uint32_t co
             x[(size_t)r * columns + c] = zero ? 0 : draw(t->seed, t->n_tensors, r, c, scale);
         }
     }
-    const uint64_t ne[] = {columns, rows};
+    bool short_norm = t->flaw == TINY_WRONG_SHAPE && strcmp(name, "output_norm.weight") == 0;
+    const uint64_t ne[] = {short_norm ? columns - 1 : columns, rows};
     t->data[t->n_tensors++] = x;
+    if (t->flaw == TINY_NO_TENSOR && strcmp(name, "blk.1.ffn_down.weight") == 0) return x;
     t->status = slk_gguf_put_tensor(t->w, name, SLK_DTYPE_F32, rows > 1 ? 2 : 1, ne, x, t->err);
     return x;
 }
@@ -254,7 +257,8 @@ static void add_layer(writer *t, int i)
     float *q = add_tensor(t, NAME("attn_q"), N_HEADS * HEAD_DIM, D_MODEL, 0.10, false);
     float *k = add_tensor(t, NAME("attn_k"), N_KV_HEADS * HEAD_DIM, D_MODEL, 0.10, false);
     add_recency(q, k);
-    add_tensor(t, NAME("attn_v"), N_KV_HEADS * HEAD_DIM, D_MODEL, 0.24, false);
+    int n_values = t->flaw == TINY_WRONG_MATRIX && i == 0 ? N_HEADS : N_KV_HEADS;
+    add_tensor(t, NAME("attn_v"), (uint32_t)n_values * HEAD_DIM, D_MODEL, 0.24, false);
     add_tensor(t, NAME("attn_output"), D_MODEL, N_HEADS * HEAD_DIM, 0.15, true);
     add_gain(t, NAME("ffn_norm"));
     add_tensor(t, NAME("ffn_gate"), D_FF, D_MODEL, 0.14, false);
@@ -278,9 +282,9 @@ static void add_metadata(writer *t, const vocabulary *v)
     static slk_gguf_str strings[MAX_TOKENS];
     static float scores[MAX_TOKENS];
     static int32_t types[MAX_TOKENS];
-    t->status = slk_gguf_put_str(t->w, "general.architecture", "llama", t->err);
+    t->status = slk_gguf_put_str(t->w, "general.architecture", t->flaw == TINY_UNKNOWN_ARCHITECTURE ? "abacus" : "llama", t->err);
     if (t->status == SLK_OK) t->status = slk_gguf_put_str(t->w, "general.name", "tiny", t->err);
-    put_u32(t, "llama.block_count", N_LAYERS);
+    if (t->flaw != TINY_NO_LAYER_COUNT) put_u32(t, "llama.block_count", N_LAYERS);
     put_u32(t, "llama.embedding_length", D_MODEL);
     put_u32(t, "llama.attention.head_count", N_HEADS);
     put_u32(t, "llama.attention.head_count_kv", N_KV_HEADS);
@@ -305,10 +309,24 @@ static void add_metadata(writer *t, const vocabulary *v)
     put_u32(t, "tokenizer.ggml.eos_token_id", (uint32_t)v->n - 1);
 }
 
-slk_status tiny_write_model(const char *path, tiny_kind kind, uint64_t seed, slk_err *err)
+/* Overwrite the type of the vector output_norm.weight: it stands behind the name, the number of dimensions and the one dimension. */
+static slk_status break_type(const char *path, slk_err *err)
+{
+    static const char NAME[] = "output_norm.weight";
+    FILE *file = fopen(path, "r+b");
+    char *bytes = slk_alloc(1 << 20, 1);
+    size_t n = file && bytes ? fread(bytes, 1, 1 << 20, file) : 0, at = 0;
+    while (at + sizeof NAME < n && memcmp(bytes + at, NAME, sizeof NAME - 1) != 0) at++;
+    bool done = at + sizeof NAME < n && fseek(file, (long)(at + sizeof NAME - 1 + 4 + 8), SEEK_SET) == 0 && fputc(99, file) == 99;
+    free(bytes);
+    if (file) done = fclose(file) == 0 && done;
+    return done ? SLK_OK : slk_fail(err, SLK_E_IO, "%s: could not be changed", path);
+}
+
+slk_status tiny_write_model(const char *path, tiny_kind kind, tiny_flaw flaw, slk_err *err)
 {
     vocabulary *v = slk_alloc(1, sizeof *v);
-    writer t = {.seed = seed, .err = err};
+    writer t = {.seed = kind == TINY_SPM ? TINY_SPM_SEED : TINY_BPE_SEED, .flaw = flaw, .err = err};
     t.status = v ? slk_gguf_writer_create(&t.w, err) : slk_fail(err, SLK_E_MEMORY, "out of memory");
     if (t.status == SLK_OK) {
         build_vocabulary(v, kind);
@@ -318,6 +336,7 @@ slk_status tiny_write_model(const char *path, tiny_kind kind, uint64_t seed, slk
         for (int i = 0; i < N_LAYERS; i++) add_layer(&t, i);
     }
     if (t.status == SLK_OK) t.status = slk_gguf_write(t.w, path, true, NULL, NULL, err);
+    if (t.status == SLK_OK && flaw == TINY_UNKNOWN_TYPE) t.status = break_type(path, err);
     slk_gguf_writer_free(t.w);
     for (unsigned i = 0; i < t.n_tensors; i++) free(t.data[i]);
     free(v);

@@ -23,7 +23,23 @@ typedef enum tiny_kind {
 #define TINY_N_WORDS 16
 extern const char *const tiny_words[TINY_N_WORDS];
 
+/* Seeds that give varied answers of a few words. */
+#define TINY_SPM_SEED 15
+#define TINY_BPE_SEED 2
+
+/* What may be wrong with a model. */
+typedef enum tiny_flaw {
+    TINY_SOUND,
+    TINY_NO_TENSOR,    /* blk.1.ffn_down.weight is missing */
+    TINY_WRONG_SHAPE,  /* output_norm.weight has 63 values */
+    TINY_WRONG_MATRIX, /* blk.0.attn_v.weight has as many rows as attn_q */
+    TINY_UNKNOWN_ARCHITECTURE,
+    TINY_NO_LAYER_COUNT, /* llama.block_count is missing */
+    TINY_UNKNOWN_TYPE,   /* output_norm.weight is of a type that there is not */
+    TINY_N_FLAWS,
+} tiny_flaw;
+
 /* Write the model to path (a file that is there is replaced). Errors: slk_gguf_write's. */
-slk_status tiny_write_model(const char *path, tiny_kind kind, uint64_t seed, slk_err *err);
+slk_status tiny_write_model(const char *path, tiny_kind kind, tiny_flaw flaw, slk_err *err);
 
 #endif
