@@ -145,6 +145,50 @@ static void test_same_as_own_file(void **state)
     remove_written();
 }
 
+/* Said in GGUF's terms, a directory's vocabulary is that of the model's GGUF file, but for the scores: those are ranks.
+ */
+static void test_same_description_as_gguf(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < N_MODELS; m++) {
+        char path[1024];
+        slk_gguf *file;
+        slk_model_vocab *from_gguf;
+        slk_json_vocab *from_json;
+        model_path(path, MODELS[m], "/model.gguf");
+        assert_int_equal(slk_gguf_open(&file, path, NULL), SLK_OK);
+        assert_int_equal(slk_model_vocab_open(&from_gguf, file, NULL), SLK_OK);
+        const slk_vocab *a = slk_model_vocab_get(from_gguf);
+        model_path(path, MODELS[m], "");
+        assert_int_equal(slk_json_vocab_open(&from_json, path, a->n_tokens, SLK_VOCAB_AS_GGUF, NULL), SLK_OK);
+        const slk_vocab *b = slk_json_vocab_get(from_json);
+        assert_int_equal(a->kind, b->kind);
+        assert_int_equal(a->n_tokens, b->n_tokens);
+        for (size_t i = 0; i < a->n_tokens; i++) {
+            assert_int_equal(a->tokens[i].len, b->tokens[i].len);
+            assert_memory_equal(a->tokens[i].data, b->tokens[i].data, a->tokens[i].len);
+            assert_int_equal(a->types[i], b->types[i]);
+        }
+        assert_int_equal(a->n_merges, b->n_merges);
+        for (size_t i = 0; i < a->n_merges; i++) {
+            assert_int_equal(a->merges[i].len, b->merges[i].len);
+            assert_memory_equal(a->merges[i].data, b->merges[i].data, a->merges[i].len);
+        }
+        if (a->kind == SLK_VOCAB_BPE) assert_string_equal(a->pre, b->pre);
+        assert_int_equal(a->scores != NULL && a->kind == SLK_VOCAB_SPM, b->scores != NULL);
+        assert_int_equal(a->bos, b->bos);
+        assert_int_equal(a->eos, b->eos);
+        assert_int_equal(a->unk, b->unk);
+        assert_int_equal(a->add_bos, b->add_bos);
+        assert_int_equal(a->add_eos, b->add_eos);
+        assert_int_equal(a->add_space_prefix, b->add_space_prefix);
+        assert_null(b->rules);
+        slk_json_vocab_close(from_json);
+        slk_model_vocab_close(from_gguf);
+        slk_gguf_close(file);
+    }
+}
+
 /* --- what cannot be written --- */
 
 static slk_vocab small_vocab(const slk_bytes *tokens, size_t n, const char *pre)
@@ -225,6 +269,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reference_ids),
         cmocka_unit_test(test_same_as_own_file),
+        cmocka_unit_test(test_same_description_as_gguf),
         cmocka_unit_test(test_failures_leave_nothing),
         cmocka_unit_test(test_awkward_tokens),
     };
