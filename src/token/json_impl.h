@@ -30,8 +30,8 @@ typedef struct slk_json_rules {
 struct slk_json_vocab {
     slk_arena arena; /* strings and arrays */
     char *path, *dir;
-    json_t *root;        /* tokenizer.json: token and normaliser strings are borrowed from it */
-    json_t *config;      /* tokenizer_config.json or NULL */
+    json_t *root;   /* tokenizer.json: token and normaliser strings are borrowed from it */
+    json_t *config; /* tokenizer_config.json or NULL */
     char *config_path;
     const json_t *vocab; /* model.vocab */
     slk_bytes *tokens;

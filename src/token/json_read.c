@@ -68,8 +68,7 @@ static slk_status read_model(slk_json_vocab *v, slk_err *err)
                         v->path, model == NULL ? "missing" : "has another type");
     }
     slk_status status = slk_json_get_str(v->path, model, "model", "type", &type, err);
-    if (status == SLK_OK)
-        status = slk_json_get_str(v->path, model, "model", "continuing_subword_prefix", &prefix, err);
+    if (status == SLK_OK) status = slk_json_get_str(v->path, model, "model", "continuing_subword_prefix", &prefix, err);
     if (status == SLK_OK) status = slk_json_get_str(v->path, model, "model", "end_of_word_suffix", &suffix, err);
     if (status == SLK_OK) status = slk_json_get_str(v->path, model, "model", "unk_token", &v->unk, err);
     if (status == SLK_OK) status = slk_json_get_bool(v->path, model, "model", "byte_fallback", &v->byte_fallback, err);
@@ -120,7 +119,8 @@ static void note_id(size_t *n, json_int_t id)
     if (id >= 0 && id < MAX_TOKENS && (size_t)id >= *n) *n = (size_t)id + 1;
 }
 
-/* Ids are checked, n_tokens is one more than the largest of the model's, or of all where the model file does not say. */
+/* Ids are checked, n_tokens is one more than the largest of the model's, or of all where the model file does not say.
+ */
 static slk_status count_tokens(slk_json_vocab *v, size_t n_rows, slk_err *err)
 {
     size_t n = 0, i;
@@ -205,7 +205,8 @@ static slk_status place_added(slk_json_vocab *v, const char *path, const char *w
     }
     v->added[id] = (uint8_t)(SLK_ADDED | (lstrip ? SLK_ADDED_LSTRIP : 0) | (rstrip ? SLK_ADDED_RSTRIP : 0) |
                              (normalized ? SLK_ADDED_NORMALIZED : 0) | (model_id == NULL ? SLK_ADDED_ONLY : 0));
-    if (v->types[id] != SLK_TOKEN_UNKNOWN) v->types[id] = special ? SLK_TOKEN_CONTROL : SLK_TOKEN_USER;
+    if (!special) v->types[id] = SLK_TOKEN_USER;
+    if (special && v->types[id] != SLK_TOKEN_UNKNOWN) v->types[id] = SLK_TOKEN_CONTROL;
     v->tokens[id] = (slk_bytes){content, strlen(content)};
     return SLK_OK;
 }
@@ -233,7 +234,10 @@ static slk_status place_config_tokens(slk_json_vocab *v, slk_err *err)
 {
     const char *key;
     json_t *item;
-    json_object_foreach(json_object_get(v->config, "added_tokens_decoder"), key, item)
+    const json_t *more = json_object_get(v->config, "added_tokens_decoder");
+    if (more != NULL && !json_is_null(more) && !json_is_object(more))
+        return slk_fail(err, SLK_E_FORMAT, "%s: added_tokens_decoder: expected an object", v->config_path);
+    json_object_foreach((json_t *)more, key, item)
     {
         char where[64];
         long id = parse_id(key);
@@ -269,7 +273,8 @@ static slk_status find_piece(const slk_json_vocab *v, size_t rank, const char *p
 {
     const json_t *found = json_object_get(v->vocab, piece);
     if (found == NULL) {
-        return slk_fail(err, SLK_E_FORMAT, "%s: model.merges[%zu]: '%.60s' is not in model.vocab", v->path, rank, piece);
+        return slk_fail(err, SLK_E_FORMAT, "%s: model.merges[%zu]: '%.60s' is not in model.vocab", v->path, rank,
+                        piece);
     }
     *id = (int32_t)json_integer_value(found);
     return SLK_OK;
@@ -322,8 +327,7 @@ static slk_status read_merges(slk_json_vocab *v, float *scores, slk_err *err)
     for (size_t rank = 0; rank < v->n_merges && status == SLK_OK; rank++) {
         int32_t result = 0;
         status = read_merge(v, rank, json_array_get(merges, rank), &joined, &result, err);
-        if (status == SLK_OK && scores != NULL && scores[result] == -(float)v->n_merges)
-            scores[result] = -(float)rank;
+        if (status == SLK_OK && scores != NULL && scores[result] == -(float)v->n_merges) scores[result] = -(float)rank;
     }
     slk_buf_release(&joined);
     return status;
@@ -379,9 +383,7 @@ static slk_status find_special(slk_json_vocab *v, const char *name, int32_t *id,
         if (path == NULL) return fail_memory(v, err);
         json_t *file = NULL;
         bool there = false;
-        slk_status status = i == 0                  ? SLK_OK
-                            : slk_file_exists(path) ? read_object(&file, path, err)
-                                                    : SLK_OK;
+        slk_status status = i == 0 ? SLK_OK : slk_file_exists(path) ? read_object(&file, path, err) : SLK_OK;
         if (status == SLK_OK) status = read_special(v, i == 0 ? v->config : file, path, key, id, &there, err);
         json_decref(file);
         if (status != SLK_OK || there) return status;
@@ -420,10 +422,12 @@ static slk_status read_ends(slk_json_vocab *v, slk_err *err)
 static slk_status decide_kind(slk_json_vocab *v, slk_err *err)
 {
     const slk_json_rules *r = &v->found;
-    if (r->byte_level == v->byte_fallback || (v->byte_fallback && r->n_patterns > 0) || (r->byte_level && r->metaspace)) {
-        return slk_fail(err, SLK_E_UNSUPPORTED,
-                        "%s: pre_tokenizer and model.byte_fallback: expected ByteLevel, or byte fallback without a pattern",
-                        v->path);
+    if (r->byte_level == v->byte_fallback || (v->byte_fallback && r->n_patterns > 0) ||
+        (r->byte_level && r->metaspace)) {
+        return slk_fail(
+            err, SLK_E_UNSUPPORTED,
+            "%s: pre_tokenizer and model.byte_fallback: expected ByteLevel, or byte fallback without a pattern",
+            v->path);
     }
     v->description.kind = r->byte_level ? SLK_VOCAB_BPE : SLK_VOCAB_SPM;
     return SLK_OK;
@@ -444,8 +448,8 @@ static void set_hf_rules(slk_json_vocab *v)
     v->description.pairs = v->pairs;
 }
 
-/* The GGUF name of what cuts texts into words. ignore_merges belongs to llama-bpe, also where an older file does not say
- * so. */
+/* The GGUF name of what cuts texts into words. ignore_merges belongs to llama-bpe, also where an older file does not
+ * say so. */
 static slk_status name_pretok(slk_json_vocab *v, slk_err *err)
 {
     const slk_json_rules *r = &v->found;
@@ -552,8 +556,7 @@ static slk_status read_all(slk_json_vocab *v, const char *path, size_t n_rows, s
     return status == SLK_OK ? describe(v, form, err) : status;
 }
 
-slk_status slk_json_vocab_open(slk_json_vocab **out, const char *path, size_t n_rows, slk_vocab_form form,
-                               slk_err *err)
+slk_status slk_json_vocab_open(slk_json_vocab **out, const char *path, size_t n_rows, slk_vocab_form form, slk_err *err)
 {
     *out = NULL;
     slk_json_vocab *v = slk_alloc_zero(1, sizeof *v);
