@@ -1,8 +1,6 @@
 # A thin layer for people over CMake presets (CMakePresets.json) and tools/. `make` alone lists the targets.
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
-# Many test programs side by side with threads of their own: waiting threads should sleep, not spin.
-export OMP_WAIT_POLICY = passive
 export CTEST_PARALLEL_LEVEL ?= $(JOBS)
 
 BUILD = cmake --build --preset $(1) -j $(JOBS)
@@ -17,7 +15,8 @@ help: ## this list
 
 demo: ## label 200 real facts with SmolLM2-135M (about 100 MB download, a few minutes)
 	@tools/install-deps.sh build model
-	@$(MAKE) build
+	@$(call CONFIGURE,release)
+	@$(call BUILD,release) --target slick
 	@tools/demo.sh build/release/slick
 
 check: ## build without warnings, format, lints, clang-tidy, all fast tests, also under sanitizers
@@ -59,7 +58,7 @@ fuzz: ## fuzz every parser for FUZZ_SECONDS (60) each, with libFuzzer
 install: ## program, man page, completion and data under PREFIX (/usr/local); DESTDIR is honoured
 	@tools/install-deps.sh build
 	@cmake --preset release --log-level=WARNING -DCMAKE_INSTALL_PREFIX='$(abspath $(PREFIX))'
-	@$(call BUILD,release)
+	@$(call BUILD,release) --target slick
 	@cmake --install build/release
 
 format: ## format all C files (clang-format 14)

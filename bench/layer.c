@@ -1,5 +1,5 @@
-/* Where the time of a layer goes: the operations of SmolLM2-135M's layers (and the choice of logits) on one batch as slick's probe
- * makes them, each timed by itself inside the sequence.
+/* Where the time of a layer goes: the operations of SmolLM2-135M's layers (and the choice of logits) on one batch as
+ * slick's probe makes them, each timed by itself inside the sequence.
  *
  * usage: bench_layer [threads [questions [rows of a question [prefix [f32|bf16 [plain]]]]]]
  * Defaults: 2 100 10 90 bf16: 10 prompts of 90 tokens, 100 questions of 10 rows under them. */
@@ -15,8 +15,9 @@
 enum { D = 576, HEADS = 9, KV_HEADS = 3, HEAD_DIM = 64, D_FF = 1536, D_QKV = (HEADS + 2 * KV_HEADS) * HEAD_DIM };
 enum { N_LAYERS = 30, VOCAB = 49152, CHUNK = 4096, N_PROMPTS = 10, TOP_K = 40 };
 enum { NORM, QKV, SPLIT, ATTEND, OUT, GATE_UP, GATE, DOWN, LOGITS, TOP, N_PHASES };
-static const char *const phase_names[] = {"norms",   "qkv product",     "split qkv", "attention",    "out product",
-                                          "gate-up product", "gate",    "down product", "logits product", "top"};
+static const char *const phase_names[] = {
+    "norms",           "qkv product", "split qkv",    "attention",      "out product",
+    "gate-up product", "gate",        "down product", "logits product", "top"};
 
 typedef struct layer {
     slk_weight qkv, out, gate_up, down;
@@ -112,8 +113,15 @@ static void make_model(bench *b, int max_pos, bool pack)
         b->layers[i] = (layer){make_weight(b, D_QKV, D, pack), make_weight(b, D, D, pack),
                                make_weight(b, 2 * D_FF, D, pack), make_weight(b, D, D_FF, pack)};
     for (int i = 0; i < VOCAB / CHUNK; i++) b->chunks[i] = make_weight(b, CHUNK, D, pack);
-    float *cos = make(SLK_DTYPE_F32, (size_t)max_pos * HEAD_DIM / 2, 1), *sin = make(SLK_DTYPE_F32, (size_t)max_pos * HEAD_DIM / 2, 1);
-    b->a = (slk_attention){.n_heads = HEADS, .n_kv_heads = KV_HEADS, .head_dim = HEAD_DIM, .scale = 0.125f, .rope_pairs = true, .rope_cos = cos, .rope_sin = sin};
+    float *cos = make(SLK_DTYPE_F32, (size_t)max_pos * HEAD_DIM / 2, 1),
+          *sin = make(SLK_DTYPE_F32, (size_t)max_pos * HEAD_DIM / 2, 1);
+    b->a = (slk_attention){.n_heads = HEADS,
+                           .n_kv_heads = KV_HEADS,
+                           .head_dim = HEAD_DIM,
+                           .scale = 0.125f,
+                           .rope_pairs = true,
+                           .rope_cos = cos,
+                           .rope_sin = sin};
 }
 
 static void make_rows(bench *b)
@@ -135,7 +143,8 @@ static void make_rows(bench *b)
     b->tops = slk_alloc_zero((size_t)b->n_logit_rows + 1, sizeof *b->tops);
     if (!b->tops) die("out of memory");
     for (int r = 0; r < b->n_logit_rows; r++)
-        b->tops[r] = (slk_top){.k = TOP_K, .ids = make(SLK_DTYPE_F32, TOP_K, 0), .logits = make(SLK_DTYPE_F32, TOP_K, 0), .target = -1};
+        b->tops[r] = (slk_top){
+            .k = TOP_K, .ids = make(SLK_DTYPE_F32, TOP_K, 0), .logits = make(SLK_DTYPE_F32, TOP_K, 0), .target = -1};
 }
 
 static void multiply(bench *b, int phase, void *y, slk_dtype y_dtype, const void *x, const slk_weight *w, int n_rows,

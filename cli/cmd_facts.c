@@ -13,8 +13,8 @@ static struct {
     const char *set;
 } opt;
 
-static const slk_option OPTIONS[] = {SLK_OPT_STR("set", &opt.set, "SET", NULL, "only this one (default: all, the newest first)"),
-                                     SLK_OPT_END};
+static const slk_option OPTIONS[] = {
+    SLK_OPT_STR("set", &opt.set, "SET", NULL, "only this one (default: all, the newest first)"), SLK_OPT_END};
 
 /* One set with what the store knows about it. */
 typedef struct view {
@@ -53,27 +53,29 @@ static size_t count_ood(const view *v)
     return n;
 }
 
-/* --- JSON --------------------------------------------------------------------------------------------------------------- */
+/* --- JSON ------------------------------------------------------------------------------------------------------- */
 
 static json_t *view_json(const view *v)
 {
     json_t *relations = json_array(), *splits = json_object();
     for (size_t i = 0; i < v->relations.n; i++) {
         const slk_relation_count *r = &v->relations.items[i];
-        json_array_append_new(relations, json_pack("{s:s, s:b, s:I, s:I, s:I}", "relation", r->relation, "ood", (int)r->ood, "train",
-                                                   (json_int_t)r->n[SLK_SPLIT_TRAIN], "dev", (json_int_t)r->n[SLK_SPLIT_DEV], "test",
-                                                   (json_int_t)r->n[SLK_SPLIT_TEST]));
+        json_array_append_new(relations,
+                              json_pack("{s:s, s:b, s:I, s:I, s:I}", "relation", r->relation, "ood", (int)r->ood,
+                                        "train", (json_int_t)r->n[SLK_SPLIT_TRAIN], "dev",
+                                        (json_int_t)r->n[SLK_SPLIT_DEV], "test", (json_int_t)r->n[SLK_SPLIT_TEST]));
     }
     for (int s = 0; s < SLK_N_SPLITS; s++)
         json_object_set_new(splits, slk_split_name((slk_split)s), json_integer((json_int_t)count_split(v, s)));
-    json_t *o = json_pack("{s:s, s:I, s:o, s:o, s:I, s:o, s:s, s:s}", "set", v->info->name, "n", (json_int_t)v->info->n_facts, "splits",
-                          splits, "relations", relations, "label_sets", (json_int_t)v->info->n_label_sets, "content",
-                          slk_cli_hash_json(v->info->content_hash), "created", v->info->created, "version", v->info->version);
+    json_t *o =
+        json_pack("{s:s, s:I, s:o, s:o, s:I, s:o, s:s, s:s}", "set", v->info->name, "n", (json_int_t)v->info->n_facts,
+                  "splits", splits, "relations", relations, "label_sets", (json_int_t)v->info->n_label_sets, "content",
+                  slk_cli_hash_json(v->info->content_hash), "created", v->info->created, "version", v->info->version);
     if (o) json_object_set(o, "import", v->report ? v->report : json_null());
     return o;
 }
 
-/* --- text ---------------------------------------------------------------------------------------------------------------- */
+/* --- text ------------------------------------------------------------------------------------------------------- */
 
 static bool has_labels_of_wikidata(const view *v)
 {
@@ -103,8 +105,8 @@ static slk_status print_relations(const view *v, slk_err *err)
 static slk_status print_view(const view *v, slk_err *err)
 {
     size_t n_ood = count_ood(v);
-    printf("%s: %s facts of %zu relation%s", v->info->name, slk_show_count(v->info->n_facts).text, v->relations.n,
-           v->relations.n == 1 ? "" : "s");
+    printf("%s: %s fact%s of %zu relation%s", v->info->name, slk_show_count(v->info->n_facts).text,
+           v->info->n_facts == 1 ? "" : "s", v->relations.n, v->relations.n == 1 ? "" : "s");
     if (n_ood) printf(" (%zu out of distribution)", n_ood);
     printf(", imported %s by slick %s, %zu label set%s\n\n", v->info->created, v->info->version, v->info->n_label_sets,
            v->info->n_label_sets == 1 ? "" : "s");
@@ -137,7 +139,8 @@ static slk_status show_sets(const slk_cli *cli, slk_store *store, const slk_set_
         release_view(&v);
     }
     if (status == SLK_OK && opt.set && !found)
-        status = slk_fail(err, SLK_E_NOT_FOUND, "%s: no set '%s' (slick facts lists what there is)", cli->store, opt.set);
+        status =
+            slk_fail(err, SLK_E_NOT_FOUND, "%s: no set '%s' (slick facts lists what there is)", cli->store, opt.set);
     if (status == SLK_OK && cli->json) return slk_cli_json(json_pack("{s:o}", "sets", list), err);
     if (status == SLK_OK && !found) slk_cli_note(cli, "%s: no facts yet (slick import reads some)", cli->store);
     json_decref(list);
@@ -159,7 +162,7 @@ static slk_status run(slk_cli *cli, slk_err *err)
 const slk_command slk_cmd_facts = {
     .name = "facts",
     .group = SLK_GROUP_KNOW,
-    .summary = "the fact sets of the store: splits, relations, counts, what each filter removed",
+    .summary = "fact sets: splits, relations, what each filter removed",
     .synopsis = "",
     .about = "Relations marked ood are out of distribution: their facts are only ever tested.",
     .examples = {"slick facts", "slick facts --set entityquestions --json"},

@@ -10,27 +10,31 @@
 #include "terminal.h"
 
 static struct {
-    const char *name, *map, *split, *format, *overlap;
-    slk_list ood, relations;
+    const char *name, *split, *format, *overlap;
+    slk_list map, ood, relations;
     bool keep_multi_answer, keep_ood_train;
 } opt;
 
 static const slk_option OPTIONS[] = {
-    SLK_OPT_STR("name", &opt.name, "SET", NULL, "name of the fact set (default: entityquestions, or the first file's name)"),
-    SLK_OPT_STR("map", &opt.map, "FIELD=NAME,..", NULL, "what the fields are called in the file: question=prompt,answer=completion"),
+    SLK_OPT_STR("name", &opt.name, "SET", NULL,
+                "name of the fact set (default: entityquestions, or the first file's name)"),
+    SLK_OPT_LIST("map", &opt.map, "FIELD=NAME,..",
+                 "what the fields are called in the file: question=prompt,answer=completion"),
     SLK_OPT_CHOICE("split", &opt.split, "train|dev|test", "train", "split of the facts that do not say theirs"),
     SLK_OPT_LIST("ood", &opt.ood, "REL,REL", "relations out of distribution: only ever tested"),
     SLK_OPT_CHOICE("format", &opt.format, "auto|jsonl|json|csv|tsv", "auto", "of the files"),
     SLK_OPT_LIST("relations", &opt.relations, "REL,REL", "keep only these"),
-    SLK_OPT_FLAG("keep-multi-answer", &opt.keep_multi_answer, "keep questions with several true answers; any of them matches"),
-    SLK_OPT_FLAG("keep-ood-train", &opt.keep_ood_train, "keep training facts of relations that are out of distribution"),
+    SLK_OPT_FLAG("keep-multi-answer", &opt.keep_multi_answer,
+                 "keep questions with several true answers; any of them matches"),
+    SLK_OPT_FLAG("keep-ood-train", &opt.keep_ood_train,
+                 "keep training facts of relations that are out of distribution"),
     SLK_OPT_CHOICE("overlap", &opt.overlap, "subject|subject-or-object|none", "subject",
                    "drop training facts that share this with a test question"),
     SLK_OPT_END};
 
 static const char EQ[] = "entityquestions";
 
-/* --- what was asked ----------------------------------------------------------------------------------------------------- */
+/* --- what was asked --------------------------------------------------------------------------------------------- */
 
 static bool is_entityquestions(const slk_cli *cli)
 {
@@ -40,7 +44,8 @@ static bool is_entityquestions(const slk_cli *cli)
 static slk_status check_usage(slk_cli *cli, slk_err *err)
 {
     if (!is_entityquestions(cli)) return SLK_OK;
-    if (cli->n_args > 2) return slk_cli_usage(cli, err, "'%s': entityquestions takes one folder or archive", cli->args[2]);
+    if (cli->n_args > 2)
+        return slk_cli_usage(cli, err, "'%s': entityquestions takes one folder or archive", cli->args[2]);
     const void *const FOREIGN[] = {&opt.map, &opt.split, &opt.format, &opt.ood};
     const char *const NAMES[] = {"--map", "--split", "--format", "--ood"};
     for (size_t i = 0; i < sizeof FOREIGN / sizeof *FOREIGN; i++) {
@@ -48,27 +53,6 @@ static slk_status check_usage(slk_cli *cli, slk_err *err)
             return slk_cli_usage(cli, err, "%s is for files of your own; entityquestions knows its own", NAMES[i]);
     }
     return SLK_OK;
-}
-
-/* The copy that comes with slick: the installed one, else the one in the source tree. free() it. */
-static slk_status find_own_copy(char **out, slk_err *err)
-{
-    static const char *const FOLDERS[] = {SLICK_DATA_DIR, SLICK_SOURCE_DIR "/data"};
-    *out = NULL;
-    for (size_t i = 0; i < sizeof FOLDERS / sizeof *FOLDERS; i++) {
-        slk_buf path;
-        slk_buf_init(&path);
-        slk_buf_addf(&path, "%s/entityquestions.tar.xz", FOLDERS[i]);
-        char *text = slk_buf_take(&path);
-        if (!text) return slk_fail(err, SLK_E_MEMORY, "out of memory");
-        if (slk_file_exists(text)) {
-            *out = text;
-            return SLK_OK;
-        }
-        free(text);
-    }
-    return slk_fail(err, SLK_E_NOT_FOUND, "entityquestions.tar.xz: not in %s, nor in %s: give its folder (slick import entityquestions DIR)",
-                    FOLDERS[0], FOLDERS[1]);
 }
 
 /* "data/my facts.v2.jsonl" -> "my facts.v2". free() it; NULL: out of memory. */
@@ -92,20 +76,36 @@ static slk_filter_options filter_options(void)
     };
 }
 
-static slk_status read_files(slk_facts *facts, slk_import_report *report, const slk_cli *cli, slk_err *err)
+/* --map, all of them: "question=prompt,answer=completion". */
+static slk_status read_map(slk_field_map *map, slk_cli *cli, slk_err *err)
 {
-    slk_field_map map;
+    slk_err problem = {0};
+    slk_buf text;
+    slk_buf_init(&text);
+    for (size_t i = 0; i < opt.map.n; i++) slk_buf_addf(&text, "%s%s", i ? "," : "", opt.map.items[i]);
+    slk_status status = text.failed ? slk_fail(err, SLK_E_MEMORY, "out of memory") : SLK_OK;
+    if (status == SLK_OK) status = slk_field_map_init(map, text.data, &problem);
+    slk_buf_release(&text);
+    if (status == SLK_E_ARG) return slk_cli_usage(cli, err, "--map: %s", problem.msg);
+    if (problem.code && err) *err = problem;
+    return status;
+}
+
+static slk_status read_files(slk_facts *facts, slk_import_report *report, slk_cli *cli, slk_err *err)
+{
+    slk_field_map map = {0};
     slk_filter_options filters = filter_options();
     slk_read_options reading;
     slk_read_options_init(&reading);
-    slk_status status = slk_field_map_init(&map, opt.map, err);
+    slk_status status = read_map(&map, cli, err);
     if (status == SLK_OK) {
         reading.map = &map;
         reading.format = slk_data_format_parse(opt.format);
         reading.defaults.split = (slk_split)slk_split_parse(opt.split);
         reading.defaults.ood = (const char *const *)opt.ood.items;
         reading.defaults.n_ood = opt.ood.n;
-        status = slk_import_files(facts, report, (const char *const *)cli->args, (size_t)cli->n_args, &reading, &filters, err);
+        status = slk_import_files(facts, report, (const char *const *)cli->args, (size_t)cli->n_args, &reading,
+                                  &filters, err);
     }
     slk_field_map_release(&map);
     return status;
@@ -116,13 +116,13 @@ static slk_status read_entityquestions(slk_facts *facts, slk_import_report *repo
     slk_filter_options filters = filter_options();
     if (cli->n_args == 2) return slk_import_entityquestions(facts, report, cli->args[1], &filters, err);
     char *path;
-    slk_status status = find_own_copy(&path, err);
+    slk_status status = slk_cli_find_entityquestions(&path, err);
     if (status == SLK_OK) status = slk_import_entityquestions(facts, report, path, &filters, err);
     free(path);
     return status;
 }
 
-/* --- what came of it ------------------------------------------------------------------------------------------------------ */
+/* --- what came of it -------------------------------------------------------------------------------------------- */
 
 /* What somebody should know before going on. */
 static void print_hints(const slk_cli *cli, const slk_import_report *report)
@@ -135,12 +135,14 @@ static void print_hints(const slk_cli *cli, const slk_import_report *report)
     if (compares && report->n_with_subject == 0 && kept[SLK_SPLIT_TEST] > 0 && kept[SLK_SPLIT_TRAIN] > 0)
         slk_cli_note(cli, "no fact has a subject, so none could be compared with those of the test questions");
     if (kept[SLK_SPLIT_DEV] == 0)
-        slk_cli_note(cli, "no fact is in the split dev, where the few-shot examples come from: give slick probe another --pool");
+        slk_cli_note(
+            cli, "no fact is in the split dev, where the few-shot examples come from: give slick probe another --pool");
 }
 
 static const char *result_name(slk_put_result result)
 {
-    static const char *const NAMES[] = {[SLK_PUT_CREATED] = "created", [SLK_PUT_UNCHANGED] = "unchanged", [SLK_PUT_REPLACED] = "replaced"};
+    static const char *const NAMES[] = {
+        [SLK_PUT_CREATED] = "created", [SLK_PUT_UNCHANGED] = "unchanged", [SLK_PUT_REPLACED] = "replaced"};
     return NAMES[result];
 }
 
@@ -148,10 +150,11 @@ static void note_result(const slk_cli *cli, const char *name, size_t n_facts, sl
 {
     slk_shown n = slk_show_count(n_facts);
     if (result == SLK_PUT_UNCHANGED)
-        slk_cli_note(cli, "set %s: the same %s facts are in %s already", name, n.text, cli->store);
-    else
-        slk_cli_note(cli, "set %s: %s facts %s %s", name, n.text, result == SLK_PUT_REPLACED ? "replaced those in" : "written to",
+        slk_cli_note(cli, "set %s: the same %s fact%s in %s already", name, n.text, n_facts == 1 ? " is" : "s are",
                      cli->store);
+    else
+        slk_cli_note(cli, "set %s: %s fact%s %s %s", name, n.text, n_facts == 1 ? "" : "s",
+                     result == SLK_PUT_REPLACED ? "replaced those in" : "written to", cli->store);
 }
 
 /* Takes over json. */
@@ -173,7 +176,8 @@ static slk_status put_facts(slk_put_result *result, const slk_cli *cli, const ch
 {
     slk_store *store = NULL;
     char *text = json_dumps(report, JSON_COMPACT);
-    slk_status status = text ? slk_cli_open_store(&store, cli, SLK_STORE_CREATE, err) : slk_fail(err, SLK_E_MEMORY, "out of memory");
+    slk_status status =
+        text ? slk_cli_open_store(&store, cli, SLK_STORE_CREATE, err) : slk_fail(err, SLK_E_MEMORY, "out of memory");
     if (status == SLK_OK) status = slk_store_put_facts(store, result, name, facts, text, cli->force, err);
     slk_store_close(store);
     free(text);
@@ -189,11 +193,13 @@ static slk_status run(slk_cli *cli, slk_err *err)
     char *name = NULL;
     slk_status status = check_usage(cli, err);
     if (status) return status;
-    status = is_entityquestions(cli) ? read_entityquestions(&facts, &report, cli, err) : read_files(&facts, &report, cli, err);
+    status = is_entityquestions(cli) ? read_entityquestions(&facts, &report, cli, err)
+                                     : read_files(&facts, &report, cli, err);
     if (status) return status;
     name = opt.name ? slk_strdup(opt.name) : name_of_file(cli->args[0]);
     json = slk_import_report_json(&report);
-    status = name && json ? put_facts(&result, cli, name, &facts, json, err) : slk_fail(err, SLK_E_MEMORY, "out of memory");
+    status =
+        name && json ? put_facts(&result, cli, name, &facts, json, err) : slk_fail(err, SLK_E_MEMORY, "out of memory");
     if (status == SLK_OK) {
         status = print_result(cli, name, json_incref(json), result, err);
         note_result(cli, name, facts.n, result);
@@ -211,8 +217,10 @@ const slk_command slk_cmd_import = {
     .group = SLK_GROUP_KNOW,
     .summary = "read questions and answers into the store",
     .synopsis = "entityquestions [DIR|ARCHIVE]\nFILE...",
-    .about = "entityquestions reads the data of the study, without DIR the copy that comes with slick. FILE is .jsonl, .json, .csv, .tsv, or "
-             "- for JSON lines on standard input, with the fields question, answer (or answers: several true ones), aliases (other "
+    .about = "entityquestions reads the data of the study, without DIR the copy that comes with slick. FILE is .jsonl, "
+             ".json, .csv, .tsv, or "
+             "- for JSON lines on standard input, with the fields question, answer (or answers: several true ones), "
+             "aliases (other "
              "spellings; all match), relation, subject, split and ood; all but the first two are optional.\n\n"
              "The table shows what was read, what each filter removed, and what was kept. The same import again "
              "changes nothing; other facts under the same name need --force.",

@@ -9,7 +9,7 @@
 
 static const slk_option OPTIONS[] = {SLK_OPT_END};
 
-/* Open every store once before the first is merged: a wrong name among ten shards should not leave nine of them merged. */
+/* Open every store once before the first is merged: a wrong name among ten shards should not leave nine merged. */
 static slk_status check_others(const slk_cli *cli, slk_err *err)
 {
     for (int i = 0; i < cli->n_args; i++) {
@@ -23,7 +23,8 @@ static slk_status check_others(const slk_cli *cli, slk_err *err)
 
 static void add_row(slk_table *table, const char *name, const slk_merge_report *r)
 {
-    const size_t n[] = {r->n_sets_added, r->n_label_sets_added, r->n_label_sets_joined, r->n_labels_added, r->n_labels_equal};
+    const size_t n[] = {r->n_sets_added, r->n_label_sets_added, r->n_label_sets_joined, r->n_labels_added,
+                        r->n_labels_equal};
     slk_table_cell(table, "%s", name);
     for (size_t i = 0; i < sizeof n / sizeof *n; i++) slk_table_cell(table, "%s", slk_show_count(n[i]).text);
 }
@@ -31,9 +32,9 @@ static void add_row(slk_table *table, const char *name, const slk_merge_report *
 static json_t *report_json(const char *name, const slk_merge_report *r)
 {
     return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "store", name, "sets_added", (json_int_t)r->n_sets_added,
-                     "label_sets_added", (json_int_t)r->n_label_sets_added, "label_sets_joined", (json_int_t)r->n_label_sets_joined,
-                     "labels_added", (json_int_t)r->n_labels_added, "labels_equal", (json_int_t)r->n_labels_equal, "prompts_added",
-                     (json_int_t)r->n_prompts_added);
+                     "label_sets_added", (json_int_t)r->n_label_sets_added, "label_sets_joined",
+                     (json_int_t)r->n_label_sets_joined, "labels_added", (json_int_t)r->n_labels_added, "labels_equal",
+                     (json_int_t)r->n_labels_equal, "prompts_added", (json_int_t)r->n_prompts_added);
 }
 
 static slk_status run(slk_cli *cli, slk_err *err)
@@ -44,8 +45,9 @@ static slk_status run(slk_cli *cli, slk_err *err)
     if (status) return status;
     json_t *list = json_array();
     slk_table table;
-    slk_table_init(&table, "lrrrrr",
-                   (const char *const[]){"store", "new sets", "new label sets", "joined", "new labels", "equal labels"});
+    slk_table_init(
+        &table, "lrrrrr",
+        (const char *const[]){"store", "new sets", "new label sets", "joined", "new labels", "equal labels"});
     int n_merged = 0;
     for (; n_merged < cli->n_args; n_merged++) {
         slk_merge_report report;
@@ -69,11 +71,14 @@ static slk_status run(slk_cli *cli, slk_err *err)
 const slk_command slk_cmd_merge = {
     .name = "merge",
     .group = SLK_GROUP_KNOW,
-    .summary = "bring facts, answers and labels of other stores into this one",
+    .summary = "bring facts and labels of other stores into this one",
     .synopsis = "OTHER.db...",
-    .about = "For shards of one probe, and for work that was done on other machines. Equal settings are one label set: its labels join, and two "
-             "that disagree are an error that names the fact. Label sets of other models, compute types or kernels stay apart. "
-             "The other stores are only read. Each store is merged completely or not at all; merging it again changes nothing.",
+    .about = "For shards of one probe, and for work that was done on other machines. Equal settings are one label set: "
+             "its labels join, and two "
+             "that disagree are an error that names the fact. Label sets of other models, compute types or kernels "
+             "stay apart. "
+             "The other stores are only read. Each store is merged completely or not at all; merging it again changes "
+             "nothing.",
     .examples = {"slick merge --store all.db shard0.db shard1.db shard2.db", "slick merge other-machine.db"},
     .n_args_min = 1,
     .n_args_max = -1,

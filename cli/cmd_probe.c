@@ -84,6 +84,22 @@ static slk_status pointers(const slk_facts *facts, const slk_fact ***out, slk_er
     return SLK_OK;
 }
 
+/* The exemplar facts of the relations that are asked about. */
+static slk_status load_pool(probe *p, slk_err *err)
+{
+    const char **relations = slk_alloc(p->n_asked, sizeof *relations);
+    size_t n = 0;
+    if (!relations) return slk_fail(err, SLK_E_MEMORY, "out of memory");
+    for (size_t i = 0; i < p->n_asked; i++) {
+        bool seen = false;
+        for (size_t j = n; j-- > 0 && !seen;) seen = strcmp(relations[j], p->asked[i]->relation) == 0;
+        if (!seen) relations[n++] = p->asked[i]->relation;
+    }
+    slk_status s = slk_store_load_facts(p->store, &p->pool, p->set, slk_split_parse(opt.pool), relations, n, err);
+    free(relations);
+    return s;
+}
+
 static slk_status select_facts(probe *p, slk_err *err)
 {
     const char *const *relations = (const char *const *)opt.relations.items;
@@ -98,7 +114,7 @@ static slk_status select_facts(probe *p, slk_err *err)
     if (s == SLK_OK) s = slk_facts_select(&p->facts, &selection, err);
     if (s == SLK_OK) s = pointers(&p->facts, &p->asked, err);
     p->n_asked = p->facts.n;
-    if (s == SLK_OK) s = slk_store_load_facts(p->store, &p->pool, p->set, slk_split_parse(opt.pool), NULL, 0, err);
+    if (s == SLK_OK) s = load_pool(p, err);
     if (s == SLK_OK) s = slk_exemplars_create(&p->exemplars, &p->pool, &p->facts, (unsigned)opt.n_ex, (unsigned)opt.shots, p->cli->seed, err);
     return s;
 }

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "model.h"
-#include "model/vocab.h"
 #include "table.h"
 
 static struct {
@@ -57,17 +56,15 @@ static slk_status print_table(const slk_cli *cli, const slk_tokenizer *tok, cons
 
 static slk_status run(slk_cli *cli, slk_err *err)
 {
-    slk_gguf *file = NULL;
     slk_tokenizer *tok = NULL;
     slk_ids ids = {0};
     char *text = NULL;
     size_t n_bytes = 0;
-    slk_status status = slk_cli_open_model(&file, cli->args[0], err);
-    if (status) goto out;
-    status = slk_model_load_tokenizer(&tok, file, err);
-    if (status) goto out;
+    slk_status status = slk_cli_open_tokenizer(&tok, cli->args[0], err);
+    if (status) return status;
     const char *argument = cli->n_args > 1 ? cli->args[1] : "-";
-    if (cli->n_args < 2 && isatty(STDIN_FILENO)) slk_cli_note(cli, "reading the text from the terminal; Ctrl-D ends it");
+    if (cli->n_args < 2 && isatty(STDIN_FILENO))
+        slk_cli_note(cli, "reading the text from the terminal; Ctrl-D ends it");
     status = slk_cli_read_text(&text, &n_bytes, argument, err);
     if (status) goto out;
     unsigned flags = (opt.special ? SLK_ENCODE_SPECIAL : 0u) | (opt.bos ? SLK_ENCODE_BOS : 0u);
@@ -78,7 +75,6 @@ out:
     free(text);
     free(ids.ids);
     slk_tokenizer_free(tok);
-    slk_gguf_close(file);
     return status;
 }
 
@@ -87,10 +83,12 @@ const slk_command slk_cmd_tokenize = {
     .group = SLK_GROUP_MODEL,
     .summary = "cut text into the model's tokens",
     .synopsis = "MODEL [TEXT|-]",
-    .about = "Prints id and text of each token. Without TEXT, or with -, standard input is read byte for byte (a line break at its end is "
-             "a token, too). Bytes that are no character of their own are shown as <0xE2>. A file that holds nothing but "
-             "a vocabulary will do.\n\n"
-             "--json: {\"ids\": [...], \"pieces\": [...]}",
+    .about =
+        "Prints id and text of each token. Without TEXT, or with -, standard input is read byte for byte (a line break "
+        "at its end is "
+        "a token, too). Bytes that are no character of their own are shown as <0xE2>. A file that holds nothing but "
+        "a vocabulary will do. A GGUF file tokenises as llama.cpp does, a Hugging Face directory as Transformers.\n\n"
+        "--json: {\"ids\": [...], \"pieces\": [...]}",
     .examples = {"slick tokenize model.gguf 'Paris is the capital of France.'",
                  "printf 'a b' | slick tokenize model.gguf --bos --json"},
     .n_args_min = 1,

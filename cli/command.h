@@ -23,14 +23,14 @@
  *
  *   2. Put X(foo) into the table SLK_COMMANDS below. Help, completion of names, guesses and --help follow from it.
  *
- * What the frame does: reads the options (options.h), the global ones before and after the command alike; counts arguments;
- * calls run(); ends the progress bar; prints the error as one line and turns it into the exit code: 0 done, 1 failed,
- * 2 usage (slk_cli_usage), 3 cli->verdict. Standard output is flushed and checked at the end, so a full disk is an error; a reader that
- * went away (`slick labels | head`) is not.
+ * What the frame does: reads the options (options.h), the global ones before and after the command alike; counts
+ * arguments; calls run(); ends the progress bar; prints the error as one line and turns it into the exit code: 0 done,
+ * 1 failed, 2 usage (slk_cli_usage), 3 cli->verdict. Standard output is flushed and checked at the end, so a full disk
+ * is an error; a reader that went away (`slick labels | head`) is not.
  *
- * In a command: results go to stdout (printf, table.h, slk_cli_json), everything else through slk_cli_note and slk_cli_warn.
- * Long work takes slk_cli_progress(cli): on Ctrl-C its report() returns false, the library stops at the next safe point with
- * SLK_E_INTERRUPTED, which run() just returns. */
+ * In a command: results go to stdout (printf, table.h, slk_cli_json), everything else through slk_cli_note and
+ * slk_cli_warn. Long work takes slk_cli_progress(cli): on Ctrl-C its report() returns false, the library stops at the
+ * next safe point with SLK_E_INTERRUPTED, which run() just returns. */
 #ifndef SLK_CLI_COMMAND_H
 #define SLK_CLI_COMMAND_H
 
@@ -51,7 +51,10 @@
     X(import)                                                                                                          \
     X(facts)                                                                                                           \
     X(probe)                                                                                                           \
-    X(merge)
+    X(labels)                                                                                                          \
+    X(relabel)                                                                                                         \
+    X(merge)                                                                                                           \
+    X(bench)
 
 typedef enum slk_group { SLK_GROUP_MODEL, SLK_GROUP_KNOW, SLK_GROUP_MEASURE, SLK_N_GROUPS } slk_group;
 
@@ -59,10 +62,10 @@ typedef struct slk_cli slk_cli;
 
 typedef struct slk_command {
     const char *name;
-    slk_group group;       /* under which heading `slick help` lists it */
-    const char *summary;   /* one line, begins in lower case, no full stop */
-    const char *synopsis;  /* the arguments behind the options; several lines = several forms */
-    const char *about;     /* paragraphs for --help */
+    slk_group group;      /* under which heading `slick help` lists it */
+    const char *summary;  /* one line, begins in lower case, no full stop */
+    const char *synopsis; /* the arguments behind the options; several lines = several forms */
+    const char *about;    /* paragraphs for --help */
     const char *examples[4];
     int n_args_min, n_args_max; /* without options; max -1: any number */
     const slk_option *options;
@@ -100,7 +103,7 @@ bool slk_cli_given(const void *into);
 void slk_cli_note(const slk_cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void slk_cli_warn(const slk_cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* The progress display of this process (progress.h). From the first call on Ctrl-C asks for a stop instead of killing. */
+/* The progress display of this process (progress.h). From the first call on, Ctrl-C asks for a stop. */
 const slk_progress *slk_cli_progress(const slk_cli *cli);
 
 /* Print value on stdout as one line and drop the reference; value NULL = out of memory while it was built.

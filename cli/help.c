@@ -15,8 +15,8 @@ static int help_width(FILE *stream)
 /* A space at which no line ends. */
 #define GLUE '\v'
 
-/* Print text, which may have line breaks, in lines of at most `width` columns that begin at column `indent`; the cursor stands
- * at `column`. */
+/* Print text, which may have line breaks, in lines of at most `width` columns that begin at column `indent`; the cursor
+ * stands at `column`. */
 static void print_wrapped(FILE *stream, const char *text, int column, int indent, int width)
 {
     bool first = true; /* of its line: no space before it */
@@ -66,7 +66,7 @@ static void print_options(FILE *stream, const slk_option *options, int width)
         if (at + 2 > column) fputc('\n', stream), at = 0;
         char help[512];
         if (o->init)
-            snprintf(help, sizeof help, "%s (default %s)", o->help, o->init);
+            snprintf(help, sizeof help, "%s (default\v%s)", o->help, o->init);
         else
             snprintf(help, sizeof help, "%s", o->help);
         print_wrapped(stream, help, at, column, width);
@@ -133,9 +133,11 @@ void slk_help_overview(FILE *stream)
     }
     fputs("\nGlobal options, before or after the command\n", stream);
     print_options(stream, slk_global_options, width);
-    fputs("\n`slick COMMAND --help` says more about a command. Exit codes: 0 done, 1 failed, 2 usage, 3 a --fail-if "
-          "condition held.\n",
-          stream);
+    fputs("\n", stream);
+    print_wrapped(
+        stream,
+        "`slick COMMAND --help` says more. Exit codes: 0 done, 1 failed, 2 usage, 3 a --fail-if condition held.", 0, 0,
+        width);
 }
 
 const char *slk_help_guess_command(const char *typed)

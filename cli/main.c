@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -17,18 +18,18 @@ static slk_cli cli;
 static bool wants_help, wants_version;
 
 const slk_option slk_global_options[] = {
-    SLK_OPT_STR("store", &cli.store, "FILE", "slick.db", "the SQLite file that holds facts, answers and labels"),
+    SLK_OPT_STR("store", &cli.store, "FILE", "slick.db", "the SQLite file that holds everything"),
     SLK_OPT_U64("seed", &cli.seed, "N", "0", "of everything random"),
     SLK_OPT_INT("threads", &cli.threads, "N", NULL, 1, 1024, "threads to compute with (default: physical cores)"),
-    SLK_OPT_CHOICE("dtype", &cli.dtype, "f32|bf16", NULL,
-                   "type to compute in (default: bf16 where the processor multiplies it)"),
+    SLK_OPT_CHOICE("dtype", &cli.dtype, "f32|bf16", NULL, "to compute in (default: bf16 where the processor has it)"),
     SLK_OPT_FLAG("json", &cli.json, "results as one JSON value on stdout"),
     SLK_OPT_FLAG("quiet", &cli.quiet, "no progress, no notes"),
     SLK_OPT_FLAG("force", &cli.force, "overwrite existing output files"),
     SLK_OPT_END};
 
 static const slk_option HELP_OPTIONS[] = {{"help", 'h', SLK_OPTION_FLAG, {.flag = &wants_help}, NULL, NULL, 0, 0, ""},
-                                          SLK_OPT_FLAG("version", &wants_version, ""), SLK_OPT_END};
+                                          SLK_OPT_FLAG("version", &wants_version, ""),
+                                          SLK_OPT_END};
 
 #define X(name) &slk_cmd_##name,
 static const slk_command *const COMMANDS[] = {SLK_COMMANDS(X)};
@@ -40,7 +41,7 @@ const slk_command *const *slk_cli_commands(size_t *n)
     return COMMANDS;
 }
 
-/* --- what commands call --------------------------------------------------------------------------------------------- */
+/* --- what commands call ----------------------------------------------------------------------------------------- */
 
 static struct {
     const void *into[64];
@@ -117,7 +118,7 @@ slk_status slk_cli_json(json_t *value, slk_err *err)
     return status;
 }
 
-/* --- endings --------------------------------------------------------------------------------------------------------- */
+/* --- endings ---------------------------------------------------------------------------------------------------- */
 
 static void print_error(const char *fmt, ...)
 {
@@ -169,7 +170,7 @@ static int run_command(void)
     return finish(EXIT_FAILED);
 }
 
-/* --- the command line ------------------------------------------------------------------------------------------------ */
+/* --- the command line ------------------------------------------------------------------------------------------- */
 
 static const slk_command *find_command(const char *name)
 {
@@ -189,14 +190,17 @@ static slk_status unknown_command(const char *name, slk_err *err)
 static slk_status check_arguments(slk_err *err)
 {
     const slk_command *c = cli.command;
-    int line = (int)strcspn(c->synopsis, "\n");
-    const char *wanted = line ? c->synopsis : "none";
-    if (!line) line = 4;
-    if (cli.n_args < c->n_args_min)
-        return slk_fail(err, SLK_E_ARG, "an argument is missing: expected %.*s", line, wanted);
+    char wanted[256] = "none";
+    size_t at = 0;
+    for (const char *p = c->synopsis; *p && at + 8 < sizeof wanted; p++) { /* several forms: "A, or B" */
+        bool is_break = *p == '\n';
+        memcpy(wanted + at, is_break ? ", or " : p, is_break ? 5 : 1);
+        at += is_break ? 5 : 1;
+        wanted[at] = '\0';
+    }
+    if (cli.n_args < c->n_args_min) return slk_fail(err, SLK_E_ARG, "an argument is missing: expected %s", wanted);
     if (c->n_args_max >= 0 && cli.n_args > c->n_args_max)
-        return slk_fail(err, SLK_E_ARG, "one argument too many: '%s' (expected %.*s)", cli.args[c->n_args_max], line,
-                        wanted);
+        return slk_fail(err, SLK_E_ARG, "one argument too many: '%s' (expected %s)", cli.args[c->n_args_max], wanted);
     return SLK_OK;
 }
 
@@ -243,17 +247,22 @@ static slk_status parse(int argc, char **argv, slk_err *err)
     return cli.command ? check_arguments(err) : SLK_OK;
 }
 
-/* A closed stdin, stdout or stderr would let the next opened file take its number, and printing would write into a store. */
+/* A closed stdin, stdout or stderr would let the next opened file take its number, and printing would write into a
+ * store. */
 static void hold_standard_streams(void)
 {
     for (int fd = 0; fd < 3; fd++) {
-        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) != fd) _exit(1);
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) != fd)
+            _exit(1);
     }
 }
 
 int main(int argc, char **argv)
 {
     hold_standard_streams();
+    /* Large blocks go back to the system when they are freed; glibc would raise this bound as it sees them come and go, and
+     * loading a model would leave its holes behind. */
+    mallopt(M_MMAP_THRESHOLD, 1 << 19);
     signal(SIGPIPE, SIG_IGN); /* writing to a pipe without a reader fails instead of killing; finish() judges */
     slk_err err = {0};
     if (slk_options_init(slk_global_options, &err) || parse(argc, argv, &err)) return usage_error(&err);

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- numbers ------------------------------------------------------------------------------------------------------- */
+/* --- numbers ---------------------------------------------------------------------------------------------------- */
 
-/* strtoll and strtod skip white space, and strtod takes hexadecimal, "inf" and "nan": say which characters may occur. */
+/* strtoll and strtod skip white space, strtod takes hexadecimal, "inf", "nan": name the characters that may occur. */
 static bool has_only(const char *text, const char *allowed)
 {
     return *text && text[strspn(text, allowed)] == '\0';
@@ -37,7 +37,7 @@ bool slk_parse_real(const char *text, double *out)
     return end != text && *end == '\0' && isfinite(*out);
 }
 
-/* --- guesses ------------------------------------------------------------------------------------------------------- */
+/* --- guesses ---------------------------------------------------------------------------------------------------- */
 
 enum { MAX_WORD = 63 };
 
@@ -65,7 +65,8 @@ bool slk_is_near(const char *typed, const char *word, unsigned *best)
 {
     size_t n = strlen(typed);
     unsigned distance = slk_edit_distance(typed, word);
-    /* The beginning of a word is a good guess at it, and a word inside a longer option ("relation" / "relations") too. */
+    /* The beginning of a word is a good guess at it, and a word inside a longer option ("relation" / "relations") too.
+     */
     if (n >= 2 && strncmp(typed, word, n) == 0) distance = 1;
     unsigned limit = n <= 3 ? 1 : n <= 6 ? 2 : 3;
     if (distance > limit || distance >= *best) return false;
@@ -73,7 +74,7 @@ bool slk_is_near(const char *typed, const char *word, unsigned *best)
     return true;
 }
 
-/* --- tables -------------------------------------------------------------------------------------------------------- */
+/* --- tables ----------------------------------------------------------------------------------------------------- */
 
 const slk_option *slk_options_find(const slk_option *const *tables, const char *name)
 {

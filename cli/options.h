@@ -1,5 +1,5 @@
-/* Options. A command declares its options once, in one table; parsing, range checks, defaults, help text and the guess at a
- * misspelt name all come from it:
+/* Options. A command declares its options once, in one table; parsing, range checks, defaults, help text and the guess
+ * at a misspelt name all come from it:
  *
  *     static struct { int64_t n_ex; double temperature; const char *by; bool csv; slk_list relations; } opt;
  *
@@ -11,10 +11,10 @@
  *         SLK_OPT_LIST("relations", &opt.relations, "A,B", "only these"),
  *         SLK_OPT_END};
  *
- * Defaults are text and go through the same parser as what people type, so the help screen cannot disagree with the program.
- * The default NULL means "not given": 0, NULL, false, an empty list. Values may be written --name VALUE or --name=VALUE;
- * the last one wins; lists are split at commas and a repeated --name adds to them. Numbers are read strictly: all of the
- * text, decimal, in range. */
+ * Defaults are text and go through the same parser as what people type, so the help screen cannot disagree with the
+ * program. The default NULL means "not given": 0, NULL, false, an empty list. Values may be written --name VALUE or
+ * --name=VALUE; the last one wins; lists are split at commas and a repeated --name adds to them. Numbers are read
+ * strictly: all of the text, decimal, in range. */
 #ifndef SLK_CLI_OPTIONS_H
 #define SLK_CLI_OPTIONS_H
 
@@ -59,32 +59,34 @@ typedef struct slk_option {
     const char *help; /* one phrase; says the default itself only where `init` cannot */
 } slk_option;
 
+/* clang-format off */
 #define SLK_OPT_FLAG(name, into, help) {name, 0, SLK_OPTION_FLAG, {.flag = into}, NULL, NULL, 0, 0, help}
-#define SLK_OPT_INT(name, into, value, init, min, max, help)                                                           \
+#define SLK_OPT_INT(name, into, value, init, min, max, help) \
     {name, 0, SLK_OPTION_INT, {.integer = into}, value, init, min, max, help}
 #define SLK_OPT_U64(name, into, value, init, help) {name, 0, SLK_OPTION_U64, {.u64 = into}, value, init, 0, 0, help}
-#define SLK_OPT_REAL(name, into, value, init, min, max, help)                                                          \
+#define SLK_OPT_REAL(name, into, value, init, min, max, help) \
     {name, 0, SLK_OPTION_REAL, {.real = into}, value, init, min, max, help}
 #define SLK_OPT_STR(name, into, value, init, help) {name, 0, SLK_OPTION_STR, {.str = into}, value, init, 0, 0, help}
-#define SLK_OPT_CHOICE(name, into, value, init, help)                                                                  \
+#define SLK_OPT_CHOICE(name, into, value, init, help) \
     {name, 0, SLK_OPTION_CHOICE, {.str = into}, value, init, 0, 0, help}
 #define SLK_OPT_LIST(name, into, value, help) {name, 0, SLK_OPTION_LIST, {.list = into}, value, NULL, 0, 0, help}
 #define SLK_OPT_END {NULL, 0, SLK_OPTION_END, {NULL}, NULL, NULL, 0, 0, NULL}
+/* clang-format on */
 
-/* Set every variable of the table to its default. The defaults are part of the program: a wrong one is a bug, reported as
- * SLK_E_ARG by the test that runs every --help. */
+/* Set every variable of the table to its default. The defaults are part of the program: a wrong one is a bug, reported
+ * as SLK_E_ARG by the test that runs every --help. */
 slk_status slk_options_init(const slk_option *table, slk_err *err);
 
-/* Read the option at argv[*i] (which begins with '-' and is not "-" or "--") by the first of the tables that has it, and
- * move *i behind it. tables: NULL-terminated array of tables. *used: the option that was read.
- * Errors: SLK_E_ARG, in words for the person who typed it. */
+/* Read the option at argv[*i] (which begins with '-' and is not "-" or "--") by the first of the tables that has it,
+ * and move *i behind it. tables: NULL-terminated array of tables. *used: the option that was read. Errors: SLK_E_ARG,
+ * in words for the person who typed it. */
 slk_status slk_options_parse(const slk_option *const *tables, int argc, char **argv, int *i, const slk_option **used,
                              slk_err *err);
 
 /* Find NAME in the tables; NULL: none has it. */
 const slk_option *slk_options_find(const slk_option *const *tables, const char *name);
 
-/* How far two words are apart: insertions, deletions, replacements and swaps of neighbours. Long words are cut at 63. */
+/* How far two words are apart: insertions, deletions, replacements, swaps of neighbours. Long words are cut at 63. */
 unsigned slk_edit_distance(const char *a, const char *b);
 /* Is `word` near enough to `typed` to be offered as a guess? A smaller *best is a better guess. */
 bool slk_is_near(const char *typed, const char *word, unsigned *best);

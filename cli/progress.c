@@ -76,7 +76,8 @@ static int percent_of(const slk_progress_event *event)
 static void draw_bar(const slk_progress_event *event, double now)
 {
     char bar[BAR_COLUMNS + 1], rate[96], line[320];
-    int filled = event->n_total ? (int)((double)BAR_COLUMNS * (double)event->n_done / (double)event->n_total) : BAR_COLUMNS;
+    int filled =
+        event->n_total ? (int)((double)BAR_COLUMNS * (double)event->n_done / (double)event->n_total) : BAR_COLUMNS;
     if (filled > BAR_COLUMNS) filled = BAR_COLUMNS;
     memset(bar, '#', (size_t)filled);
     memset(bar + filled, '-', (size_t)(BAR_COLUMNS - filled));

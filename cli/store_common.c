@@ -1,7 +1,9 @@
 #include "store_common.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+#include "base/file.h"
 #include "data/filter.h"
 #include "table.h"
 #include "terminal.h"
@@ -14,12 +16,12 @@ slk_status slk_cli_open_store(slk_store **out, const slk_cli *cli, slk_store_mod
     return status;
 }
 
-/* --- label sets --------------------------------------------------------------------------------------------------------- */
+/* --- label sets ------------------------------------------------------------------------------------------------- */
 
 void slk_cli_describe_labels(char *out, size_t n_bytes, const slk_label_settings *s)
 {
-    snprintf(out, n_bytes, "%s in %s, facts of %s, %u prompts of %u examples, %u samples, match %s, seed %" PRIu64, s->model_name,
-             s->dtype, s->set_name, s->n_ex, s->n_shots, s->n_samples, s->match, s->seed);
+    snprintf(out, n_bytes, "%s in %s, facts of %s, %u prompts of %u examples, %u samples, match %s, seed %" PRIu64,
+             s->model_name, s->dtype, s->set_name, s->n_ex, s->n_shots, s->n_samples, s->match, s->seed);
 }
 
 slk_status slk_cli_find_labels(slk_label_set_info *out, slk_store *store, const slk_cli *cli, int64_t id, slk_err *err)
@@ -51,8 +53,8 @@ json_t *slk_cli_label_set_json(const slk_label_set_info *info)
     const slk_label_settings *s = &info->settings;
     json_t *o = json_pack("{s:I, s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f}", "id", (json_int_t)info->id, "model",
                           slk_cli_model_json(s), "dtype", s->dtype, "kernels", s->kernels, "set", s->set_name, "n_ex",
-                          (json_int_t)s->n_ex, "shots", (json_int_t)s->n_shots, "samples", (json_int_t)s->n_samples, "top_k",
-                          (json_int_t)s->top_k, "temperature", s->temperature);
+                          (json_int_t)s->n_ex, "shots", (json_int_t)s->n_shots, "samples", (json_int_t)s->n_samples,
+                          "top_k", (json_int_t)s->top_k, "temperature", s->temperature);
     if (!o) return NULL;
     json_object_set_new(o, "match", json_string(s->match));
     json_object_set_new(o, "decoded", json_string(s->decoded));
@@ -65,7 +67,7 @@ json_t *slk_cli_label_set_json(const slk_label_set_info *info)
     return o;
 }
 
-/* --- imports ------------------------------------------------------------------------------------------------------------- */
+/* --- imports ---------------------------------------------------------------------------------------------------- */
 
 static void add_row(slk_table *table, const char *label, const json_t *counts)
 {
@@ -112,4 +114,25 @@ slk_status slk_cli_print_import(const json_t *report, FILE *stream, slk_err *err
     slk_status status = slk_table_print(&table, stream, err);
     slk_table_release(&table);
     return status;
+}
+
+slk_status slk_cli_find_entityquestions(char **out, slk_err *err)
+{
+    static const char *const FOLDERS[] = {SLICK_DATA_DIR, SLICK_SOURCE_DIR "/data"};
+    *out = NULL;
+    for (size_t i = 0; i < sizeof FOLDERS / sizeof *FOLDERS; i++) {
+        slk_buf path;
+        slk_buf_init(&path);
+        slk_buf_addf(&path, "%s/entityquestions.tar.xz", FOLDERS[i]);
+        char *text = slk_buf_take(&path);
+        if (!text) return slk_fail(err, SLK_E_MEMORY, "out of memory");
+        if (slk_file_exists(text)) {
+            *out = text;
+            return SLK_OK;
+        }
+        free(text);
+    }
+    return slk_fail(err, SLK_E_NOT_FOUND,
+                    "entityquestions.tar.xz: not in %s, nor in %s: give its folder (slick import entityquestions DIR)",
+                    FOLDERS[0], FOLDERS[1]);
 }

@@ -62,10 +62,11 @@ void slk_table_rule(slk_table *t)
 
 static void print_rule(const slk_table *t, FILE *stream)
 {
-    for (size_t c = 0; c < t->n_columns; c++) {
+    for (size_t c = 0; c < t->n_columns && t->width[c] > 0; c++) {
+        if (c > 0) fputs("  ", stream);
         for (size_t i = 0; i < t->width[c]; i++) fputc('-', stream);
-        fputs(c + 1 < t->n_columns ? "  " : "\n", stream);
     }
+    fputc('\n', stream);
 }
 
 static const char *print_row(const slk_table *t, const char *text, FILE *stream)

@@ -6,8 +6,8 @@
  *     status = slk_table_print(&t, stdout, err);
  *     slk_table_release(&t);
  *
- * Cells are collected row by row; columns are as wide as their widest cell on the screen (wide characters and combining marks
- * count as what they take). Control characters become '?', so data cannot move the cursor. */
+ * Cells are collected row by row; columns are as wide as their widest cell on the screen (wide characters and combining
+ * marks count as what they take). Control characters become '?', so data cannot move the cursor. */
 #ifndef SLK_CLI_TABLE_H
 #define SLK_CLI_TABLE_H
 

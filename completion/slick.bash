@@ -4,17 +4,17 @@
 _slick_global_options='--store --seed --threads --dtype --json --quiet --force --help --version'
 
 declare -gA _slick_options=(
-    [inspect]=''
+    [inspect]='--keys --tensors'
     [tokenize]='--special --bos'
-    [logits]='--tokens --text --last --top'
-    [generate]='--max-tokens --temperature --top-k --stop --chat'
-    [score]='--match --max-tokens --temperature --top-k'
-    [import]='--name --map --split --ood --keep-multi-answer --overlap'
-    [facts]=''
+    [logits]='--tokens --text --special --last --top'
+    [generate]='--max-tokens --temperature --top-k --stop --special --chat'
+    [score]='--match --max-tokens --temperature --top-k --batch-tokens'
+    [import]='--name --map --split --ood --format --relations --keep-multi-answer --keep-ood-train --overlap'
+    [facts]='--set'
     [probe]='--set --split --relations --limit --shard --n-ex --shots --samples --temperature --top-k --match --answers
         --template --pool --batch-tokens --naive'
-    [labels]='--by --labels --csv --jsonl --review'
-    [relabel]='--n-ex --samples --match --labels'
+    [labels]='--by --labels --split --relations --csv --jsonl --review --list'
+    [relabel]='--n-ex --samples --match --labels --split --relations --jsonl'
     [merge]=''
     [bench]=''
     [help]=''
@@ -42,10 +42,12 @@ _slick() {
     # Fixed values.
     case $before in
     --dtype) words='f32 bf16' ;;
-    --split | --pool) words='train dev test' ;;
+    --split) words='train dev test'; [ "$command" != probe ] || words+=' all' ;;
+    --pool) words='train dev test' ;;
     --match) words='em strict contains f1:' ;;
     --answers) words='none greedy all' ;;
     --by) words='relation split' ;;
+    --format) words='auto jsonl json csv tsv' ;;
     --overlap) words='subject subject-or-object none' ;;
     --seed | --threads | --limit | --shard | --n-ex | --shots | --samples | --temperature | --top-k | --top | \
         --batch-tokens | --max-tokens | --tokens | --text | --stop | --name | --map | --ood | --set | --relations | \

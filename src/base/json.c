@@ -1,6 +1,8 @@
 #include "base/json.h"
 
 #include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,12 +37,56 @@ slk_status slk_json_read(json_t **out, const char *path, slk_err *err)
     return status;
 }
 
+/* The shortest digits that read back as the same number: 0.3 rather than 0.29999999999999999. */
+static bool print_real(FILE *stream, double value)
+{
+    char text[32];
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value) break;
+    }
+    if (!strpbrk(text, ".e")) strcat(text, ".0"); /* stays a real number for readers that tell it from an integer */
+    return fputs(text, stream) >= 0;
+}
+
+static bool print_value(FILE *stream, const json_t *value);
+
+static bool print_array(FILE *stream, const json_t *array)
+{
+    bool ok = putc('[', stream) != EOF;
+    for (size_t i = 0; i < json_array_size(array) && ok; i++) {
+        if (i > 0) ok = putc(',', stream) != EOF;
+        ok = ok && print_value(stream, json_array_get(array, i));
+    }
+    return ok && putc(']', stream) != EOF;
+}
+
+static bool print_object(FILE *stream, const json_t *object)
+{
+    json_t *o = (json_t *)(uintptr_t)object; /* iterators want it writable and leave it alone */
+    bool ok = putc('{', stream) != EOF, is_first = true;
+    for (void *i = json_object_iter(o); i && ok; i = json_object_iter_next(o, i)) {
+        json_t *key = json_string(json_object_iter_key(i));
+        ok = key && (is_first || putc(',', stream) != EOF) && print_value(stream, key) && putc(':', stream) != EOF;
+        json_decref(key);
+        ok = ok && print_value(stream, json_object_iter_value(i));
+        is_first = false;
+    }
+    return ok && putc('}', stream) != EOF;
+}
+
+static bool print_value(FILE *stream, const json_t *value)
+{
+    if (json_is_array(value)) return print_array(stream, value);
+    if (json_is_object(value)) return print_object(stream, value);
+    if (json_is_real(value)) return print_real(stream, json_real_value(value));
+    return json_dumpf(value, stream, JSON_COMPACT | JSON_ENCODE_ANY) == 0;
+}
+
 slk_status slk_json_print(FILE *stream, const json_t *value, slk_err *err)
 {
-    /* Every finite double survives 17 digits. */
-    size_t flags = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17);
     errno = 0;
-    if (json_dumpf(value, stream, flags) == 0 && putc('\n', stream) != EOF) return SLK_OK;
+    if (print_value(stream, value) && putc('\n', stream) != EOF) return SLK_OK;
     if (!ferror(stream)) return slk_fail(err, SLK_E_ARG, "a value that JSON cannot express");
     return slk_fail(err, SLK_E_IO, "cannot write JSON: %s", strerror(errno));
 }

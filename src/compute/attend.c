@@ -8,7 +8,8 @@
 
 #include <omp.h>
 
-/* Spread the query vectors of all paths over lane groups; groups[g] .. groups[g + 1] are the lane groups of work item g. */
+/* Spread the query vectors of all paths over lane groups; groups[g] .. groups[g + 1] are the lane groups of work item
+ * g. */
 static int64_t fill_lanes(slk_lanes *lanes, int64_t *groups, int64_t *n_groups, const slk_path *paths, int64_t n_paths,
                           int n_rep, int width)
 {
@@ -53,7 +54,7 @@ slk_status slk_compute_attention(slk_compute *c, void *y, const void *q, const s
     int64_t n_groups;
     fill_lanes(lanes, groups, &n_groups, paths, n_paths, n_rep, width);
     int64_t n_items = n_groups * a->n_kv_heads;
-    int n_threads = n_items < c->n_threads ? (int)n_items : c->n_threads;
+    int n_threads = n_items > 1 ? c->n_threads : 1;
     if (n_items == 0) return SLK_OK;
 #pragma omp parallel for schedule(dynamic, 1) num_threads(n_threads)
     for (int64_t i = 0; i < n_items; i++) {

@@ -6,7 +6,7 @@
 
 /* Weights of one measurement, together larger than a second-level cache, as the layers of a model are. */
 #define SET_BYTES (8u << 20)
-#define SET_MAX 32
+#define SET_MAX   32
 
 typedef struct operands {
     char *weights; /* n_weights matrices */

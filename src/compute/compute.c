@@ -8,8 +8,8 @@
 #include <unistd.h>
 #include "base/mem.h"
 
-/* Rows below which a parallel region costs more than it saves, for operations of a few hundred values a row. */
-#define ROWS_PER_THREAD 4
+/* Rows from which a parallel region saves more than it costs, for operations of a few hundred values a row. */
+#define ROWS_FOR_THREADS 8
 
 void *slk_scratch_get(slk_scratch *s, size_t n_bytes)
 {
@@ -38,10 +38,27 @@ static void name_kernel_set(slk_compute *c)
     if (tile) snprintf(c->kernel_set + n, sizeof c->kernel_set - (size_t)n, "-tile%d", tile);
 }
 
-/* Hyperthreads do not help matrix products, but without a portable way to tell them apart the affinity mask decides. */
+/* Processors that are the first hardware thread of their core, as the kernel tells; 0: it does not. */
+static int count_cores(void)
+{
+    int n = 0;
+    for (long i = 0; i < sysconf(_SC_NPROCESSORS_CONF); i++) {
+        char path[96];
+        long first;
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%ld/topology/thread_siblings_list", i);
+        FILE *f = fopen(path, "r");
+        if (!f) continue;
+        if (fscanf(f, "%ld", &first) == 1 && first == i) n++;
+        fclose(f);
+    }
+    return n;
+}
+
+/* Physical cores among the processors this process may use: a core's second hardware thread does not help products. */
 static int default_threads(void)
 {
-    int n = omp_get_num_procs();
+    int n = omp_get_num_procs(), n_cores = count_cores();
+    if (n_cores > 0 && n_cores < n) n = n_cores;
     return n < 1 ? 1 : n;
 }
 
@@ -108,10 +125,10 @@ static size_t dtype_bytes(slk_dtype t)
     return t == SLK_DTYPE_BF16 ? 2 : 4;
 }
 
+/* All threads or one: a team of changing size makes the OpenMP runtime end threads and start new ones. */
 static int threads_for(const slk_compute *c, int64_t n_rows)
 {
-    int64_t n = (n_rows + ROWS_PER_THREAD - 1) / ROWS_PER_THREAD;
-    return n < c->n_threads ? (int)n : c->n_threads;
+    return n_rows < ROWS_FOR_THREADS ? 1 : c->n_threads;
 }
 
 slk_status slk_compute_matmul(slk_compute *c, void *y, slk_dtype y_dtype, int64_t ldy, const void *x, int64_t ldx,
@@ -203,6 +220,5 @@ void slk_compute_top(slk_compute *c, slk_top *tops, const float *logits, int64_t
                      int32_t n_columns, float softcap)
 {
 #pragma omp parallel for schedule(static) num_threads(c->n_threads) if (n_rows > 1)
-    for (int64_t r = 0; r < n_rows; r++)
-        c->kernels->top(&tops[r], logits + r * ld, column0, n_columns, softcap);
+    for (int64_t r = 0; r < n_rows; r++) c->kernels->top(&tops[r], logits + r * ld, column0, n_columns, softcap);
 }

@@ -1,9 +1,9 @@
 /* What src/compute/ shares among its own files; nobody else includes this.
  *
- * A backend is a table of single-threaded kernels (slk_kernels), each of which treats one row, one run of attention lanes or one
- * row of logits. compute.c and attend.c cut the work of a call into such pieces and spread them over threads: a piece's
- * result depends on its own inputs only, so the schedule never shows in the bits. Matrix products are the exception:
- * ref has a row kernel for them, dnnl goes to the library (dnnl/matmul.c).
+ * A backend is a table of single-threaded kernels (slk_kernels), each of which treats one row, one run of attention
+ * lanes or one row of logits. compute.c and attend.c cut the work of a call into such pieces and spread them over
+ * threads: a piece's result depends on its own inputs only, so the schedule never shows in the bits. Matrix products
+ * are the exception: ref has a row kernel for them, dnnl goes to the library (dnnl/matmul.c).
  *
  * A slk_compute serves one caller at a time (it owns scratch memory). */
 #ifndef SLK_COMPUTE_INTERNAL_H
@@ -16,9 +16,9 @@
 /* Largest head_dim that the attention tiles hold. */
 #define SLK_HEAD_DIM_MAX 256
 
-/* Up to n_lanes query vectors of one key/value head, computed side by side. Lane i of a path is its row i / n_rep, query head
- * kv_head * n_rep + i % n_rep. The lanes are consecutive: they begin at lane lane0 of path `path` and go on, where that one ends, at lane
- * 0 of the paths after it. */
+/* Up to n_lanes query vectors of one key/value head, computed side by side. Lane i of a path is its row i / n_rep,
+ * query head kv_head * n_rep + i % n_rep. The lanes are consecutive: they begin at lane lane0 of path `path` and go on,
+ * where that one ends, at lane 0 of the paths after it. */
 typedef struct slk_lanes {
     int32_t path, lane0, n_lanes;
 } slk_lanes;
@@ -55,6 +55,7 @@ typedef struct slk_kernels {
     void (*matmul)(void *y, slk_dtype y_dtype, const void *x, slk_dtype dtype, const slk_weight *w, bool accumulate);
 } slk_kernels;
 
+/* The tables, and the compute types that slk_compute_create pairs them with. ref: both. */
 extern const slk_kernels slk_kernels_ref;
 extern const slk_kernels slk_kernels_avx2;       /* f32 */
 extern const slk_kernels slk_kernels_avx512;     /* f32 */
@@ -80,7 +81,8 @@ struct slk_compute {
     slk_scratch attend, lanes, groups;
 };
 
-/* --- dnnl/matmul.c: the only file that knows oneDNN ------------------------------------------------------------------- */
+/* --- dnnl/matmul.c: the only file that knows oneDNN
+ * ------------------------------------------------------------------- */
 
 /* Instruction sets that both the processor and the library (ONEDNN_MAX_CPU_ISA) allow. */
 typedef enum slk_isa { SLK_ISA_NONE, SLK_ISA_AVX2, SLK_ISA_AVX512, SLK_ISA_AVX512BF16, SLK_ISA_AMX } slk_isa;

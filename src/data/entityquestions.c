@@ -58,8 +58,8 @@ const slk_eq_relation *slk_eq_find_relation(const char *id)
 typedef struct part {
     slk_split split;
     char relation[16];
-    char *name;  /* path, or "ARCHIVE: path in it", for messages */
-    char *text;  /* NULL: read the file `name` */
+    char *name; /* path, or "ARCHIVE: path in it", for messages */
+    char *text; /* NULL: read the file `name` */
     size_t n_bytes;
 } part;
 
@@ -78,7 +78,8 @@ static void release_parts(part_list *parts)
     memset(parts, 0, sizeof *parts);
 }
 
-/* Is the last component of path "P<digits>.<split>.json" in a folder named <split>? Then fill split and relation of *out. */
+/* Is the last component of path "P<digits>.<split>.json" in a folder named <split>? Then fill split and relation of
+ * *out. */
 static bool parse_path(part *out, const char *path)
 {
     for (int s = 0; s < SLK_N_SPLITS; s++) {
@@ -90,7 +91,8 @@ static bool parse_path(part *out, const char *path)
         size_t n_digits = base[1] == 'P' ? strspn(base + 2, "0123456789") : 0;
         if (n_digits == 0 || n_digits + 2 > sizeof out->relation) return false;
         const char *rest = base + 2 + n_digits;
-        if (rest[0] != '.' || strncmp(rest + 1, split, n_split) != 0 || strcmp(rest + 1 + n_split, ".json") != 0) return false;
+        if (rest[0] != '.' || strncmp(rest + 1, split, n_split) != 0 || strcmp(rest + 1 + n_split, ".json") != 0)
+            return false;
         out->split = (slk_split)s;
         memcpy(out->relation, base + 1, n_digits + 1);
         out->relation[n_digits + 1] = 0;
@@ -161,10 +163,10 @@ static slk_status read_entry(struct archive *a, part *p, const char *path, slk_e
         if (n == 0) break;
         if (n > 0) slk_buf_add(&text, block, (size_t)n);
         if (n > 0 && text.len <= MAX_ENTRY_BYTES && !text.failed) continue;
-        slk_status status =
-            n < 0         ? slk_fail(err, SLK_E_FORMAT, "%s: %s: %s", path, p->name, archive_error_string(a))
-            : text.failed ? slk_fail(err, SLK_E_MEMORY, "%s: %s: out of memory", path, p->name)
-                          : slk_fail(err, SLK_E_FORMAT, "%s: more than %zu bytes", p->name, MAX_ENTRY_BYTES);
+        slk_status status = n < 0 ? slk_fail(err, SLK_E_FORMAT, "%s: %s: %s", path, p->name, archive_error_string(a))
+                            : text.failed
+                                ? slk_fail(err, SLK_E_MEMORY, "%s: %s: out of memory", path, p->name)
+                                : slk_fail(err, SLK_E_FORMAT, "%s: more than %zu bytes", p->name, MAX_ENTRY_BYTES);
         slk_buf_release(&text);
         return status;
     }
@@ -185,7 +187,8 @@ static slk_status read_entries(struct archive *a, part_list *parts, const char *
         slk_buf name = {0};
         slk_buf_addf(&name, "%s: %s", path, inner);
         p.name = slk_buf_take(&name);
-        slk_status status = p.name ? read_entry(a, &p, path, err) : slk_fail(err, SLK_E_MEMORY, "%s: out of memory", path);
+        slk_status status =
+            p.name ? read_entry(a, &p, path, err) : slk_fail(err, SLK_E_MEMORY, "%s: out of memory", path);
         n_bytes += p.n_bytes;
         if (status == SLK_OK && n_bytes > SLK_DATA_MAX_BYTES)
             status = slk_fail(err, SLK_E_FORMAT, "%s: unpacks to more than %zu bytes", path, SLK_DATA_MAX_BYTES);
@@ -261,8 +264,8 @@ static slk_status read_part(slk_facts *facts, const part *p, slk_err *err)
 static slk_status read_parts(slk_facts *facts, part_list *parts, const char *path, slk_err *err)
 {
     if (parts->n == 0)
-        return slk_fail(err, SLK_E_NOT_FOUND, "%s: no EntityQuestions here, expected files like dataset/train/P17.train.json",
-                        path);
+        return slk_fail(err, SLK_E_NOT_FOUND,
+                        "%s: no EntityQuestions here, expected files like dataset/train/P17.train.json", path);
     qsort(parts->items, parts->n, sizeof *parts->items, compare_parts);
     for (size_t i = 0; i < parts->n; i++) {
         part *p = &parts->items[i];
@@ -283,7 +286,8 @@ slk_status slk_eq_read(slk_facts *facts, const char *path, slk_err *err)
     slk_facts read = {0};
     slk_status status = slk_dir_exists(path) ? list_folder(&parts, path, err) : list_archive(&parts, path, err);
     if (status == SLK_OK) status = read_parts(&read, &parts, path, err);
-    if (status == SLK_OK && !slk_facts_append(facts, &read)) status = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", path);
+    if (status == SLK_OK && !slk_facts_append(facts, &read))
+        status = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", path);
     slk_facts_release(&read);
     release_parts(&parts);
     return status;

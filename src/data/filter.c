@@ -46,13 +46,14 @@ static slk_status choose_relations(filtering *f, slk_err *err)
     const slk_filter_options *o = f->options;
     for (size_t g = 0; g < f->groups.n; g++) {
         const char *name = f->facts->items[f->groups.first[g]].relation;
-        f->dropped_group[g] =
-            o->n_relations > 0 ? !name_in(name, o->relations, o->n_relations) : name_in(name, o->left_out, o->n_left_out);
+        f->dropped_group[g] = o->n_relations > 0 ? !name_in(name, o->relations, o->n_relations)
+                                                 : name_in(name, o->left_out, o->n_left_out);
     }
     for (size_t i = 0; i < o->n_relations; i++) {
         size_t g = 0;
         while (g < f->groups.n && strcmp(f->facts->items[f->groups.first[g]].relation, o->relations[i]) != 0) g++;
-        if (g == f->groups.n) return slk_fail(err, SLK_E_NOT_FOUND, "relation '%s' is not in the data", o->relations[i]);
+        if (g == f->groups.n)
+            return slk_fail(err, SLK_E_NOT_FOUND, "relation '%s' is not in the data", o->relations[i]);
     }
     return SLK_OK;
 }
@@ -61,10 +62,14 @@ static void judge_alone(filtering *f)
 {
     for (size_t i = 0; i < f->facts->n; i++) {
         const slk_fact *fact = &f->facts->items[i];
-        if (f->dropped_group[f->groups.of[i]]) f->verdict[i] = SLK_FILTER_RELATION;
-        else if (fact->ood && fact->split == SLK_SPLIT_TRAIN && !f->options->keep_ood_train) f->verdict[i] = SLK_FILTER_OOD_TRAIN;
-        else if (fact->n_answers > 1 && !f->options->keep_multi_answer) f->verdict[i] = SLK_FILTER_MULTI_ANSWER;
-        else f->verdict[i] = KEPT;
+        if (f->dropped_group[f->groups.of[i]])
+            f->verdict[i] = SLK_FILTER_RELATION;
+        else if (fact->ood && fact->split == SLK_SPLIT_TRAIN && !f->options->keep_ood_train)
+            f->verdict[i] = SLK_FILTER_OOD_TRAIN;
+        else if (fact->n_answers > 1 && !f->options->keep_multi_answer)
+            f->verdict[i] = SLK_FILTER_MULTI_ANSWER;
+        else
+            f->verdict[i] = KEPT;
     }
 }
 
@@ -161,8 +166,10 @@ static bool drop_overlap(filtering *f)
 static void count_fact(slk_import_counts *counts, slk_split split, uint8_t verdict)
 {
     counts->n_read[split]++;
-    if (verdict == KEPT) counts->n_kept[split]++;
-    else counts->n_removed[verdict][split]++;
+    if (verdict == KEPT)
+        counts->n_kept[split]++;
+    else
+        counts->n_removed[verdict][split]++;
 }
 
 static bool fill_report(const filtering *f, slk_import_report *report)
@@ -196,8 +203,10 @@ static void compact(slk_facts *facts, const uint8_t *verdict)
 {
     size_t n = 0;
     for (size_t i = 0; i < facts->n; i++) {
-        if (verdict[i] != KEPT) slk_fact_release(&facts->items[i]);
-        else facts->items[n++] = facts->items[i];
+        if (verdict[i] != KEPT)
+            slk_fact_release(&facts->items[i]);
+        else
+            facts->items[n++] = facts->items[i];
     }
     facts->n = n;
 }
@@ -235,15 +244,15 @@ static slk_status run_filters(filtering *f, slk_facts *facts, slk_import_report 
     slk_status status = choose_relations(f, err);
     if (status != SLK_OK) return status;
     judge_alone(f);
-    bool ok = drop_duplicates(f);
-    if (ok && f->options->overlap != SLK_OVERLAP_NONE) ok = drop_overlap(f);
-    if (!ok || !fill_report(f, report)) return slk_fail(err, memory, "filters: out of memory");
+    bool ok = f->options->overlap == SLK_OVERLAP_NONE || drop_overlap(f);
+    if (!ok || !drop_duplicates(f) || !fill_report(f, report)) return slk_fail(err, memory, "filters: out of memory");
     compact(facts, f->verdict);
     if (facts->n == 0) return slk_fail(err, SLK_E_FORMAT, "no fact is left after the filters");
     return count_disputed(facts, report) ? SLK_OK : slk_fail(err, memory, "filters: out of memory");
 }
 
-slk_status slk_facts_filter(slk_facts *facts, slk_import_report *report, const slk_filter_options *options, slk_err *err)
+slk_status slk_facts_filter(slk_facts *facts, slk_import_report *report, const slk_filter_options *options,
+                            slk_err *err)
 {
     memset(report, 0, sizeof *report);
     filtering f = {.facts = facts, .options = options};

@@ -2,7 +2,8 @@
 #include <string.h>
 #include "data/filter.h"
 
-static const char *const FILTER_NAMES[SLK_N_FILTERS] = {"relation", "ood_train", "multi_answer", "duplicate", "overlap"};
+static const char *const FILTER_NAMES[SLK_N_FILTERS] = {"relation", "ood_train", "multi_answer", "overlap",
+                                                        "duplicate"};
 
 const char *slk_filter_name(slk_filter filter)
 {
@@ -18,8 +19,8 @@ void slk_import_report_release(slk_import_report *report)
 
 static json_t *splits_json(const size_t n[SLK_N_SPLITS])
 {
-    return json_pack("{s:I, s:I, s:I}", "train", (json_int_t)n[SLK_SPLIT_TRAIN], "dev", (json_int_t)n[SLK_SPLIT_DEV], "test",
-                     (json_int_t)n[SLK_SPLIT_TEST]);
+    return json_pack("{s:I, s:I, s:I}", "train", (json_int_t)n[SLK_SPLIT_TRAIN], "dev", (json_int_t)n[SLK_SPLIT_DEV],
+                     "test", (json_int_t)n[SLK_SPLIT_TEST]);
 }
 
 /* Put read, removed and kept into object. */
@@ -55,7 +56,8 @@ json_t *slk_import_report_json(const slk_import_report *report)
     json_t *root = json_object(), *relations = json_array();
     bool ok = root && relations && add_counts(root, &report->all, report->on);
     ok = ok && json_object_set_new(root, "overlap", json_string(slk_overlap_name(report->overlap))) == 0;
-    ok = ok && json_object_set_new(root, "disputed_questions", json_integer((json_int_t)report->n_disputed_questions)) == 0;
+    ok = ok &&
+         json_object_set_new(root, "disputed_questions", json_integer((json_int_t)report->n_disputed_questions)) == 0;
     ok = ok && json_object_set_new(root, "disputed_facts", json_integer((json_int_t)report->n_disputed_facts)) == 0;
     ok = ok && json_object_set_new(root, "with_subject", json_integer((json_int_t)report->n_with_subject)) == 0;
     ok = ok && add_relations(relations, report) && json_object_set(root, "relations", relations) == 0;

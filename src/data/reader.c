@@ -193,7 +193,8 @@ static bool is_blank_cell(const char *text, size_t n)
     return begin == end;
 }
 
-static slk_status read_row(reader *r, const slk_row *row, const int columns[SLK_N_FIELDS], size_t n_columns, slk_err *err)
+static slk_status read_row(reader *r, const slk_row *row, const int columns[SLK_N_FIELDS], size_t n_columns,
+                           slk_err *err)
 {
     if (row->n_cells != n_columns)
         return slk_fail(err, SLK_E_FORMAT, "%s:%ld: a row of %zu cells, expected %zu as in the header", r->scan.name,
@@ -254,7 +255,9 @@ static slk_status check_text(const char *text, size_t n_bytes, const char *name,
         line++;
         begin = i + 1;
     }
-    if (nul) return slk_fail(err, SLK_E_FORMAT, "%s:%ld: a NUL byte at byte %zu, expected text", name, line, bad - begin + 1);
+    if (nul)
+        return slk_fail(err, SLK_E_FORMAT, "%s:%ld: a NUL byte at byte %zu, expected text", name, line,
+                        bad - begin + 1);
     return slk_fail(err, SLK_E_FORMAT, "%s:%ld: byte %zu (0x%02X) is not valid UTF-8", name, line, bad - begin + 1,
                     (unsigned char)text[bad]);
 }
@@ -310,7 +313,8 @@ slk_status slk_data_read_text(slk_facts *facts, const char *text, size_t n_bytes
     r.record.name = name;
     status = read_all(&r, format_of(name, options->format), err);
     if (status == SLK_OK && read.n == 0) status = slk_fail(err, SLK_E_FORMAT, "%s:1: no facts at all", name);
-    if (status == SLK_OK && !slk_facts_append(facts, &read)) status = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", name);
+    if (status == SLK_OK && !slk_facts_append(facts, &read))
+        status = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", name);
     slk_facts_release(&read);
     slk_record_release(&r.record);
     slk_field_map_release(&own);
@@ -322,7 +326,8 @@ slk_status slk_data_read_file(slk_facts *facts, const char *path, const slk_read
     struct stat st;
     bool is_stdin = strcmp(path, "-") == 0;
     if (format_of(path, options->format) == SLK_DATA_AUTO)
-        return slk_fail(err, SLK_E_UNSUPPORTED, "%s: unknown extension, expected .jsonl, .ndjson, .json, .csv or .tsv", path);
+        return slk_fail(err, SLK_E_UNSUPPORTED, "%s: unknown extension, expected .jsonl, .ndjson, .json, .csv or .tsv",
+                        path);
     if (!is_stdin && stat(path, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size > SLK_DATA_MAX_BYTES)
         return slk_fail(err, SLK_E_FORMAT, "%s: %lld bytes, expected at most %zu (split the file)", path,
                         (long long)st.st_size, SLK_DATA_MAX_BYTES);

@@ -36,10 +36,11 @@ static slk_status map_one(slk_field_map *map, const char *item, size_t n, slk_er
     size_t n_field = equals ? (size_t)(equals - item) : n;
     int f = find_field(item, n_field);
     if (f < 0) {
-        return slk_fail(err, SLK_E_ARG,
-                        "field map: '%.*s' is no field, expected question, answer, answers, aliases, relation, subject, "
-                        "split or ood",
-                        (int)n_field, item);
+        return slk_fail(
+            err, SLK_E_ARG,
+            "field map: '%.*s' is no field, expected question, answer, answers, aliases, relation, subject, "
+            "split or ood",
+            (int)n_field, item);
     }
     if (!equals || n_field + 1 == n)
         return slk_fail(err, SLK_E_ARG, "field map: %s has no name, expected %s=NAME", FIELD_NAMES[f], FIELD_NAMES[f]);
@@ -166,7 +167,8 @@ typedef struct answer_list {
     size_t n;
 } answer_list;
 
-/* A spelling that the fact has already is dropped; one that only folds to the same is an alias; else a further answer. */
+/* A spelling that the fact has already is dropped; one that only folds to the same is an alias; else a further answer.
+ */
 static slk_status add_answer(slk_fact *fact, answer_list *seen, char *text, bool compare, slk_err *err)
 {
     char *folded = NULL;
@@ -182,7 +184,8 @@ static slk_status add_answer(slk_fact *fact, answer_list *seen, char *text, bool
                 free(text);
                 return SLK_OK;
             }
-            return push_text(&fact->aliases, &fact->n_aliases, text) ? SLK_OK : slk_fail(err, SLK_E_MEMORY, "out of memory");
+            return push_text(&fact->aliases, &fact->n_aliases, text) ? SLK_OK
+                                                                     : slk_fail(err, SLK_E_MEMORY, "out of memory");
         }
         if (!push_text(&seen->folded, &seen->n, folded)) {
             free(text);
@@ -252,7 +255,8 @@ static slk_status take_ood(bool *out, const slk_record *record, slk_err *err)
         if (strcmp(text, WORDS[i]) == 0) found = i;
     }
     if (found < 0) {
-        status = slk_fail(err, SLK_E_FORMAT, "%s:%ld: ood is '%s', expected true or false", record->name, record->line, text);
+        status = slk_fail(err, SLK_E_FORMAT, "%s:%ld: ood is '%s', expected true or false", record->name, record->line,
+                          text);
     } else {
         *out = found >= 3;
     }
@@ -260,8 +264,10 @@ static slk_status take_ood(bool *out, const slk_record *record, slk_err *err)
     return status;
 }
 
-/* Split and ood belong together: what is out of distribution is tested only, so test is its split unless one is given. */
-static slk_status take_place(slk_fact *fact, const slk_record *record, const slk_record_defaults *defaults, slk_err *err)
+/* Split and ood belong together: what is out of distribution is tested only, so test is its split unless one is given.
+ */
+static slk_status take_place(slk_fact *fact, const slk_record *record, const slk_record_defaults *defaults,
+                             slk_err *err)
 {
     slk_status status = take_ood(&fact->ood, record, err);
     if (status != SLK_OK) return status;
@@ -289,15 +295,18 @@ static slk_status fill_fact(slk_fact *fact, answer_list *seen, const slk_record 
     slk_status status = take_text(&fact->question, record, SLK_FIELD_QUESTION, err);
     if (status != SLK_OK) return status;
     if (!fact->question)
-        return slk_fail(err, SLK_E_FORMAT, "%s:%ld: %s question, expected text", record->name, record->line,
-                        find_value(record, SLK_FIELD_QUESTION) ? "empty" : "no");
+        return slk_fail(err, SLK_E_FORMAT, "%s:%ld: %s", record->name, record->line,
+                        find_value(record, SLK_FIELD_QUESTION)
+                            ? "empty question, expected text"
+                            : "no question, expected text (under another name: --map question=NAME)");
     size_t n_texts = 0;
     for (size_t i = 0; i < record->n_values; i++) {
         slk_field field = record->values[i].field;
         n_texts += field == SLK_FIELD_ANSWER || field == SLK_FIELD_ANSWERS;
     }
     if (n_texts == 0)
-        return slk_fail(err, SLK_E_FORMAT, "%s:%ld: no answer, expected text", record->name, record->line);
+        return slk_fail(err, SLK_E_FORMAT, "%s:%ld: no answer, expected text (under another name: --map answer=NAME)",
+                        record->name, record->line);
     status = take_list(fact, record, SLK_FIELD_ANSWER, seen, n_texts > 1, err);
     if (status == SLK_OK) status = take_list(fact, record, SLK_FIELD_ANSWERS, seen, n_texts > 1, err);
     if (status == SLK_OK) status = take_list(fact, record, SLK_FIELD_ALIASES, seen, false, err);

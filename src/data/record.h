@@ -1,8 +1,8 @@
 /* A record: what one line, object or row of a data file says, before it becomes a fact.
  *
  * Every reader (JSON lines, JSON, CSV, TSV) puts the values it finds into a record, each under one of eight fields;
- * slk_record_finish() then does, in one place and so alike for all formats, what the import promises: text is trimmed and
- * brought to NFC, nothing is empty, answers are distinct, split and ood are understood.
+ * slk_record_finish() then does, in one place and so alike for all formats, what the import promises: text is trimmed
+ * and brought to NFC, nothing is empty, answers are distinct, split and ood are understood.
  *
  *     question   the question                                          needed
  *     answer     the true answer                                       this or `answers` needed
@@ -35,10 +35,10 @@ typedef enum slk_field {
 #define SLK_N_FIELDS 8
 
 /* Limits that no honest file meets; beyond them a record is an error, so that a hostile file cannot use up memory. */
-#define SLK_RECORD_MAX_BYTES (4u << 20)   /* of one line, object or row */
-#define SLK_RECORD_MAX_VALUES 256         /* answers and aliases of one fact together */
+#define SLK_RECORD_MAX_BYTES   (4u << 20) /* of one line, object or row */
+#define SLK_RECORD_MAX_VALUES  256        /* answers and aliases of one fact together */
 #define SLK_QUESTION_MAX_BYTES (64u << 10)
-#define SLK_VALUE_MAX_BYTES (16u << 10)   /* of an answer, alias, relation or subject */
+#define SLK_VALUE_MAX_BYTES    (16u << 10) /* of an answer, alias, relation or subject */
 
 /* Own name of a field: "question", ... */
 const char *slk_field_name(slk_field field);
@@ -49,9 +49,9 @@ typedef struct slk_field_map {
     bool asked[SLK_N_FIELDS]; /* named by the user: it is an error when the file does not have it */
 } slk_field_map;
 
-/* Every field under its own name, changed by text ("question=q,answer=a", NULL or "": nothing changed). Naming one of answer
- * and answers means that the file's other one is not looked at. Release the map also after a failure (it is empty then).
- * Errors: SLK_E_ARG (no such field, no name, a field twice, one name for two fields), SLK_E_MEMORY. */
+/* Every field under its own name, changed by text ("question=q,answer=a", NULL or "": nothing changed). Naming one of
+ * answer and answers means that the file's other one is not looked at. Release the map also after a failure (it is
+ * empty then). Errors: SLK_E_ARG (no such field, no name, a field twice, one name for two fields), SLK_E_MEMORY. */
 slk_status slk_field_map_init(slk_field_map *map, const char *text, slk_err *err);
 void slk_field_map_release(slk_field_map *map);
 
@@ -82,10 +82,12 @@ typedef struct slk_record_defaults {
     size_t n_ood;
 } slk_record_defaults;
 
-/* Make a fact of the record. Text must be valid UTF-8 (readers check the whole file). Answers equal after NFKC case folding
- * are one answer; the other spellings join the aliases. A fact that is out of distribution and whose record gives no split is in test.
- * *out owns its strings. Errors (all but the last SLK_E_FORMAT, "NAME:LINE: ..."): no question, no answer, an empty
- * answer or alias, an unknown split, a value of ood that is not true or false; SLK_E_MEMORY. */
-slk_status slk_record_finish(slk_fact *out, const slk_record *record, const slk_record_defaults *defaults, slk_err *err);
+/* Make a fact of the record. Text must be valid UTF-8 (readers check the whole file). Answers equal after NFKC case
+ * folding are one answer; the other spellings join the aliases. A fact that is out of distribution and whose record
+ * gives no split is in test. *out owns its strings. Errors (all but the last SLK_E_FORMAT, "NAME:LINE: ..."): no
+ * question, no answer, an empty answer or alias, an unknown split, a value of ood that is not true or false;
+ * SLK_E_MEMORY. */
+slk_status slk_record_finish(slk_fact *out, const slk_record *record, const slk_record_defaults *defaults,
+                             slk_err *err);
 
 #endif

@@ -6,7 +6,8 @@
 
 static slk_status too_long(const slk_scan *scan, const char *what, long line, slk_err *err)
 {
-    return slk_fail(err, SLK_E_FORMAT, "%s:%ld: a %s of more than %u bytes", scan->name, line, what, SLK_RECORD_MAX_BYTES);
+    return slk_fail(err, SLK_E_FORMAT, "%s:%ld: a %s of more than %u bytes", scan->name, line, what,
+                    SLK_RECORD_MAX_BYTES);
 }
 
 static bool is_blank(char c)
@@ -47,8 +48,8 @@ static slk_status read_quoted(slk_scan *scan, char separator, slk_row *row, slk_
         size_t n = 0, left = scan->n_bytes - scan->at;
         while (n < left && run[n] != '"') scan->line += run[n++] == '\n';
         if (n == left || scan->at - begin + n > SLK_RECORD_MAX_BYTES)
-            return slk_fail(err, SLK_E_FORMAT, "%s:%ld: a quoted cell that does not end, expected a closing '\"'", scan->name,
-                            line);
+            return slk_fail(err, SLK_E_FORMAT, "%s:%ld: a quoted cell that does not end, expected a closing '\"'",
+                            scan->name, line);
         slk_buf_add(&row->bytes, run, n);
         scan->at += n + 1;
         if (scan->at < scan->n_bytes && scan->text[scan->at] == '"') {
@@ -57,15 +58,18 @@ static slk_status read_quoted(slk_scan *scan, char separator, slk_row *row, slk_
             continue;
         }
         if (at_cell_end(scan, separator)) return SLK_OK;
-        return slk_fail(err, SLK_E_FORMAT, "%s:%ld: text behind a closing '\"', expected '%s' or the end of the line (a quote inside "
-                        "a quoted cell is written \"\")", scan->name, scan->line, separator == '\t' ? "tab" : ",");
+        return slk_fail(err, SLK_E_FORMAT,
+                        "%s:%ld: text behind a closing '\"', expected '%s' or the end of the line (a quote inside "
+                        "a quoted cell is written \"\")",
+                        scan->name, scan->line, separator == '\t' ? "tab" : ",");
     }
 }
 
 static slk_status read_cell(slk_scan *scan, char separator, slk_row *row, slk_err *err)
 {
     if (row->n_cells == SLK_ROW_MAX_CELLS)
-        return slk_fail(err, SLK_E_FORMAT, "%s:%ld: more than %d cells in a row", scan->name, row->line, SLK_ROW_MAX_CELLS);
+        return slk_fail(err, SLK_E_FORMAT, "%s:%ld: more than %d cells in a row", scan->name, row->line,
+                        SLK_ROW_MAX_CELLS);
     size_t i = row->n_cells;
     if (!slk_grow(&row->begins, &row->cap_begins, i + 1, sizeof *row->begins) ||
         !slk_grow(&row->n_bytes, &row->cap_n_bytes, i + 1, sizeof *row->n_bytes))
@@ -191,8 +195,10 @@ static slk_status skip_element(slk_scan *scan, slk_err *err)
         if (scan->at - begin > SLK_RECORD_MAX_BYTES) return too_long(scan, "record", line, err);
         if (c == '\n') scan->line++;
         if (in_string) {
-            if (c == '\\' && scan->at + 1 < scan->n_bytes && scan->text[scan->at + 1] != '\n') scan->at++;
-            else if (c == '"') in_string = false;
+            if (c == '\\' && scan->at + 1 < scan->n_bytes && scan->text[scan->at + 1] != '\n')
+                scan->at++;
+            else if (c == '"')
+                in_string = false;
         } else if (c == '"') {
             in_string = true;
         } else if (c == '{' || c == '[') {
@@ -226,4 +232,3 @@ slk_status slk_scan_next_element(slk_scan *scan, slk_slice *out, bool *found, sl
     if (scan->at == scan->n_bytes || scan->text[scan->at] == ']') return unexpected(scan, "an object behind ','", err);
     return SLK_OK;
 }
-

@@ -18,8 +18,10 @@ static void keep_facts(slk_facts *facts, const bool *keep)
 {
     size_t n = 0;
     for (size_t i = 0; i < facts->n; i++) {
-        if (!keep[i]) slk_fact_release(&facts->items[i]);
-        else facts->items[n++] = facts->items[i];
+        if (!keep[i])
+            slk_fact_release(&facts->items[i]);
+        else
+            facts->items[n++] = facts->items[i];
     }
     facts->n = n;
 }
@@ -48,8 +50,8 @@ static slk_status check_relations(const slk_facts *facts, const slk_selection *s
 
 /* A fact's place in the order of the limit. */
 typedef struct place {
-    size_t round;       /* its rank within its relation */
-    uint64_t relation;  /* key of the relation */
+    size_t round;      /* its rank within its relation */
+    uint64_t relation; /* key of the relation */
     uint64_t key, id;
     size_t group, index;
 } place;
@@ -118,8 +120,10 @@ static void apply_shard(slk_facts *facts, size_t shard, size_t n_shards)
 {
     size_t begin = part_begin(facts->n, shard, n_shards), end = part_begin(facts->n, shard + 1, n_shards), n = 0;
     for (size_t i = 0; i < facts->n; i++) {
-        if (i < begin || i >= end) slk_fact_release(&facts->items[i]);
-        else facts->items[n++] = facts->items[i];
+        if (i < begin || i >= end)
+            slk_fact_release(&facts->items[i]);
+        else
+            facts->items[n++] = facts->items[i];
     }
     facts->n = n;
 }

@@ -15,7 +15,6 @@
 /* A fact in flight. */
 typedef struct job {
     const slk_fact *fact;
-    struct relation *relation;
     slk_golds *golds;
     slk_label label;
     slk_verification *parts; /* [n_ex] one a prompt */
@@ -26,8 +25,8 @@ typedef struct job {
 /* The facts of one relation, by question, so that those with the most in common are in flight together. */
 typedef struct relation {
     const slk_fact **facts; /* [n] */
-    size_t n, n_started, n_finished;
-    slk_seg *stems; /* [n_ex] what all its prompts share, held from the first fact to the last; NULL before */
+    size_t n, n_started;
+    slk_seg *stems; /* [n_ex] what all its prompts share, held while facts are begun; NULL before and after */
 } relation;
 
 typedef struct prober {
@@ -42,7 +41,8 @@ typedef struct prober {
     slk_schedule *schedule;
     slk_verifier *verifier;
     slk_naive *naive;
-    int32_t n_slots, n_soft_slots;
+    int32_t n_slots;
+    int32_t n_stem_slots;    /* tokens of the stems that are held */
     int n_in_flight;
     job **jobs; /* [MAX_IN_FLIGHT], NULL: free */
     const slk_fact **sets;   /* [n_ex][n_shots] exemplars of sets_of */
@@ -223,7 +223,11 @@ static slk_status deliver(prober *p, job *j, slk_err *err)
 
 static void close_stems(prober *p, relation *r)
 {
-    for (int e = 0; r->stems && e < p->n_ex; e++) slk_tree_release(p->tree, r->stems[e]);
+    for (int e = 0; r->stems && e < p->n_ex; e++) {
+        if (r->stems[e] == SLK_SEG_NONE) continue;
+        p->n_stem_slots -= slk_tree_position(p->tree, r->stems[e]);
+        slk_tree_release(p->tree, r->stems[e]);
+    }
     free(r->stems);
     r->stems = NULL;
 }
@@ -231,12 +235,10 @@ static void close_stems(prober *p, relation *r)
 static slk_status finish_job(prober *p, job *j, slk_err *err)
 {
     slk_status s = deliver(p, j, err);
-    relation *r = j->relation;
     for (int i = 0; i < MAX_IN_FLIGHT; i++) {
         if (p->jobs[i] == j) p->jobs[i] = NULL;
     }
     p->n_in_flight--;
-    if (++r->n_finished == r->n) close_stems(p, r);
     free_job(j, p->n_ex);
     return s;
 }
@@ -265,6 +267,7 @@ static slk_status open_stems(prober *p, relation *r, slk_err *err)
         size_t n = 0;
         while (s == SLK_OK && n < first.n && n < p->ids.n && first.ids[n] == p->ids.ids[n]) n++;
         if (n > 0) s = slk_tree_insert(p->tree, SLK_SEG_NONE, first.ids, (int32_t)n, &r->stems[e], err);
+        if (n > 0 && s == SLK_OK) p->n_stem_slots += (int32_t)n;
     }
     free(first.ids);
     return s;
@@ -293,17 +296,22 @@ static slk_status start_next(prober *p, slk_err *err)
     job *j = new_job(p, r->facts[r->n_started++], err, &s);
     if (!j) return s;
     if (r->n_started == r->n) p->current++;
-    j->relation = r;
     p->n_in_flight++;
     for (int i = 0; i < MAX_IN_FLIGHT; i++) {
         if (p->jobs[i]) continue;
         p->jobs[i] = j;
         break;
     }
-    if (j->label.unlabelable) return finish_job(p, j, err);
     j->n_left = p->n_ex;
-    for (int e = 0; e < p->n_ex && s == SLK_OK; e++) s = start_part(p, j, e, err);
-    return s;
+    for (int e = 0; e < p->n_ex && s == SLK_OK && !j->label.unlabelable; e++) s = start_part(p, j, e, err);
+    if (r->n_started == r->n) close_stems(p, r); /* what is in flight holds its own context */
+    return s == SLK_OK && j->label.unlabelable ? finish_job(p, j, err) : s;
+}
+
+/* Tokens that are kept besides the stems: questions and answers in flight. Beyond one batch of them no fact is begun. */
+static int32_t n_own_slots(const prober *p)
+{
+    return p->n_slots - slk_tree_n_free(p->tree) - p->n_stem_slots;
 }
 
 static slk_status run_fast(prober *p, slk_err *err)
@@ -312,7 +320,7 @@ static slk_status run_fast(prober *p, slk_err *err)
     while (s == SLK_OK && p->n_done < p->n_total) {
         while (s == SLK_OK && p->current < p->n_relations && p->n_in_flight < MAX_IN_FLIGHT &&
                slk_schedule_n_rows(p->schedule) < slk_schedule_batch_rows(p->schedule) &&
-               (p->n_in_flight == 0 || p->n_slots - slk_tree_n_free(p->tree) < p->n_soft_slots)) {
+               (p->n_in_flight == 0 || n_own_slots(p) < slk_schedule_batch_rows(p->schedule))) {
             s = start_next(p, err);
         }
         if (s == SLK_OK && !slk_schedule_is_empty(p->schedule)) s = slk_verifier_step(p->verifier, part_finished, p, err);
@@ -389,18 +397,17 @@ static slk_status group(prober *p, const slk_fact **sorted, size_t n, slk_err *e
     return SLK_OK;
 }
 
-/* Slots: soft, where no new fact is begun while others are in flight; hard, the worst case of all that may be in flight. */
+/* Slots for the worst case of all that may be in flight, every draw alive to the token limit; memory is touched as they are used. */
 static slk_status open_fast(prober *p, slk_err *err)
 {
     const slk_draws *d = &p->options->draws;
     int32_t rows = p->options->n_batch_rows > 0 ? p->options->n_batch_rows : DEFAULT_BATCH_ROWS;
-    p->n_soft_slots = 8 * rows + 4096;
-    int64_t hard = p->n_soft_slots + (int64_t)MAX_IN_FLIGHT * p->n_ex * ((int64_t)(d->n_samples + 1) * d->n_max_tokens + 64);
-    if (hard > INT32_MAX / 2) hard = INT32_MAX / 2;
+    int64_t slots = 65536 + 8 * (int64_t)rows + (int64_t)MAX_IN_FLIGHT * p->n_ex * (int64_t)(d->n_samples + 1) * d->n_max_tokens;
+    if (slots > INT32_MAX / 2) slots = INT32_MAX / 2;
     slk_status s = SLK_E_MEMORY;
-    for (p->n_slots = (int32_t)hard; s == SLK_E_MEMORY && p->n_slots > p->n_soft_slots / 4; p->n_slots /= 2) {
+    for (p->n_slots = (int32_t)slots; p->n_slots > 4096; p->n_slots /= 2) {
         s = slk_tree_create(&p->tree, p->model, p->forward, p->n_slots, err);
-        if (s == SLK_OK) break;
+        if (s != SLK_E_MEMORY) break; /* not even the address space: try with less */
     }
     if (s == SLK_OK) s = slk_schedule_create(&p->schedule, p->tree, d->top_k, rows, err);
     if (s == SLK_OK) s = slk_verifier_create(&p->verifier, p->model, p->tree, p->schedule, &slk_golds_judge, d, err);

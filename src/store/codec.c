@@ -82,12 +82,13 @@ void slk_coded_answers_release(slk_coded_answers *answers)
     memset(answers, 0, sizeof *answers);
 }
 
-/* The entry for a text, made when it is new; NULL: out of memory. A label has a few dozen distinct texts, so looking through them is
- * cheaper than a table. */
+/* The entry for a text, made when it is new; NULL: out of memory. A label has a few dozen distinct texts, so looking
+ * through them is cheaper than a table. */
 static slk_coded_answer *find_text(slk_coded_answers *list, const slk_answer *answer)
 {
     for (size_t i = 0; i < list->n; i++) {
-        if (list->items[i].match == answer->match && strcmp(list->items[i].text, answer->text) == 0) return &list->items[i];
+        if (list->items[i].match == answer->match && strcmp(list->items[i].text, answer->text) == 0)
+            return &list->items[i];
     }
     if (!slk_grow(&list->items, &list->cap, list->n + 1, sizeof *list->items)) return NULL;
     slk_coded_answer *item = &list->items[list->n++];

@@ -21,7 +21,7 @@ typedef struct slk_coded_answer {
     const char *text; /* borrowed from the label */
     bool match;
     uint32_t n_greedy, n_sampled;
-    uint32_t last;  /* draw number added last */
+    uint32_t last; /* draw number added last */
     slk_buf draws;
 } slk_coded_answer;
 
@@ -30,12 +30,13 @@ typedef struct slk_coded_answers {
     size_t n, cap;
 } slk_coded_answers;
 
-/* Group a label's answers by text. Returns NULL when all is well, else what is wrong with them ("" = out of memory). Release *out in any case. */
+/* Group a label's answers by text. Returns NULL when all is well, else what is wrong with them ("" = out of memory).
+ * Release *out in any case. */
 const char *slk_codec_group_answers(slk_coded_answers *out, const slk_label *label);
 void slk_coded_answers_release(slk_coded_answers *answers);
 
-/* Append one stored text's draws to label->answers (each gets a copy of text); room for n_ex * (n_samples + 1) answers must be
- * there. false: damaged, or out of memory. */
+/* Append one stored text's draws to label->answers (each gets a copy of text); room for n_ex * (n_samples + 1) answers
+ * must be there. false: damaged, or out of memory. */
 bool slk_codec_get_draws(slk_label *label, const char *text, bool match, const void *data, size_t n_bytes);
 /* Order label->answers by (prompt, draw). false: a draw is there twice. */
 bool slk_codec_sort_answers(slk_label *label);

@@ -39,8 +39,8 @@ static uint64_t hash_content(const slk_facts *facts)
     return h;
 }
 
-static slk_status insert_fact(slk_store *store, sqlite3_stmt *stmt, int64_t set_id, size_t position, const slk_fact *fact,
-                              slk_err *err)
+static slk_status insert_fact(slk_store *store, sqlite3_stmt *stmt, int64_t set_id, size_t position,
+                              const slk_fact *fact, slk_err *err)
 {
     char *answers = slk_store_pack_texts(fact->answers, fact->n_answers);
     char *aliases = slk_store_pack_texts(fact->aliases, fact->n_aliases);
@@ -48,8 +48,9 @@ static slk_status insert_fact(slk_store *store, sqlite3_stmt *stmt, int64_t set_
     if (!answers || !aliases) {
         status = no_memory(store, err);
     } else {
-        int code = slk_store_bind(stmt, "iuitttttti", set_id, fact->id, (int64_t)position, fact->relation, fact->question,
-                                  fact->subject, answers, aliases, slk_split_name(fact->split), (int64_t)fact->ood);
+        int code =
+            slk_store_bind(stmt, "iuitttttti", set_id, fact->id, (int64_t)position, fact->relation, fact->question,
+                           fact->subject, answers, aliases, slk_split_name(fact->split), (int64_t)fact->ood);
         code = code == SQLITE_OK ? sqlite3_step(stmt) : code;
         if ((code & 0xFF) == SQLITE_CONSTRAINT)
             status = slk_fail(err, SLK_E_ARG, "%s: fact %016llx twice in one set: %s", store->path,
@@ -67,17 +68,21 @@ static slk_status insert_set(slk_store *store, const char *name, const slk_facts
                              const char *report, slk_err *err)
 {
     sqlite3_stmt *stmt;
-    slk_status status = slk_store_prepare(&stmt, store,
-                                          "INSERT INTO fact_set (name, content_hash, n_facts, report, created, version) "
-                                          "VALUES (?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), ?)",
-                                          "write facts", err);
+    slk_status status =
+        slk_store_prepare(&stmt, store,
+                          "INSERT INTO fact_set (name, content_hash, n_facts, report, created, version) "
+                          "VALUES (?, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), ?)",
+                          "write facts", err);
     if (status != SLK_OK) return status;
-    int code = slk_store_bind(stmt, "tuitt", name, content_hash, (int64_t)facts->n, report ? report : "{}", SLICK_VERSION);
-    status = code == SQLITE_OK ? slk_store_run(store, stmt, "write facts", err) : slk_store_fail(store, code, "write facts", err);
+    int code =
+        slk_store_bind(stmt, "tuitt", name, content_hash, (int64_t)facts->n, report ? report : "{}", SLICK_VERSION);
+    status = code == SQLITE_OK ? slk_store_run(store, stmt, "write facts", err)
+                               : slk_store_fail(store, code, "write facts", err);
     sqlite3_finalize(stmt);
     if (status != SLK_OK) return status;
     int64_t set_id = sqlite3_last_insert_rowid(store->db);
-    status = slk_store_prepare(&stmt, store, "INSERT INTO fact VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "write facts", err);
+    status =
+        slk_store_prepare(&stmt, store, "INSERT INTO fact VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "write facts", err);
     for (size_t i = 0; i < facts->n && status == SLK_OK; i++)
         status = insert_fact(store, stmt, set_id, i, &facts->items[i], err);
     sqlite3_finalize(stmt);
@@ -85,25 +90,28 @@ static slk_status insert_set(slk_store *store, const char *name, const slk_facts
 }
 
 /* What to do about a set that has the name already; on SLK_OK and *result REPLACED it is gone. */
-static slk_status clear_name(slk_store *store, slk_put_result *result, const char *name, uint64_t content_hash, bool replace,
-                             slk_err *err)
+static slk_status clear_name(slk_store *store, slk_put_result *result, const char *name, uint64_t content_hash,
+                             bool replace, slk_err *err)
 {
     bool found;
     int64_t hash, n_label_sets;
-    slk_status status = slk_store_query_int(store, &hash, &found, err, "SELECT content_hash FROM fact_set WHERE name = ?", "t", name);
+    slk_status status =
+        slk_store_query_int(store, &hash, &found, err, "SELECT content_hash FROM fact_set WHERE name = ?", "t", name);
     *result = SLK_PUT_CREATED;
     if (status != SLK_OK || !found) return status;
     *result = SLK_PUT_UNCHANGED;
     if (memcmp(&hash, &content_hash, sizeof hash) == 0) return SLK_OK;
-    status = slk_store_query_int(store, &n_label_sets, NULL, err,
-                                 "SELECT count(*) FROM label_set WHERE set_id = (SELECT id FROM fact_set WHERE name = ?)", "t",
-                                 name);
+    status = slk_store_query_int(
+        store, &n_label_sets, NULL, err,
+        "SELECT count(*) FROM label_set WHERE set_id = (SELECT id FROM fact_set WHERE name = ?)", "t", name);
     if (status != SLK_OK) return status;
     if (n_label_sets > 0)
-        return slk_fail(err, SLK_E_STATE, "%s: set '%s' has other facts, and %lld label set%s made of them; expected another name",
+        return slk_fail(err, SLK_E_STATE,
+                        "%s: set '%s' has other facts, and %lld label set%s made of them; expected another name",
                         store->path, name, (long long)n_label_sets, n_label_sets == 1 ? "" : "s");
     if (!replace)
-        return slk_fail(err, SLK_E_STATE, "%s: set '%s' is there with other facts; expected another name or the wish to replace it",
+        return slk_fail(err, SLK_E_STATE,
+                        "%s: set '%s' is there with other facts; expected another name, or --force to replace it",
                         store->path, name);
     *result = SLK_PUT_REPLACED;
     sqlite3_stmt *stmt;
@@ -126,7 +134,8 @@ slk_status slk_store_put_facts(slk_store *store, slk_put_result *result, const c
     slk_status status = slk_store_begin(store, err);
     if (status != SLK_OK) return status;
     status = clear_name(store, &what, name, content_hash, replace, err);
-    if (status == SLK_OK && what != SLK_PUT_UNCHANGED) status = insert_set(store, name, facts, content_hash, report, err);
+    if (status == SLK_OK && what != SLK_PUT_UNCHANGED)
+        status = insert_set(store, name, facts, content_hash, report, err);
     status = slk_store_end(store, status, err);
     if (status == SLK_OK && result) *result = what;
     return status;
@@ -179,7 +188,8 @@ slk_status slk_store_list_sets(slk_store *store, slk_set_list *out, slk_err *err
 static slk_status find_set(slk_store *store, int64_t *id, const char *name, slk_err *err)
 {
     bool found;
-    slk_status status = slk_store_query_int(store, id, &found, err, "SELECT id FROM fact_set WHERE name = ?", "t", name);
+    slk_status status =
+        slk_store_query_int(store, id, &found, err, "SELECT id FROM fact_set WHERE name = ?", "t", name);
     if (status != SLK_OK || found) return status;
     slk_set_list sets;
     slk_buf names = {0};
@@ -187,8 +197,8 @@ static slk_status find_set(slk_store *store, int64_t *id, const char *name, slk_
         for (size_t i = 0; i < sets.n && i < 8; i++) slk_buf_addf(&names, "%s%s", i ? ", " : "", sets.items[i].name);
         slk_set_list_release(&sets);
     }
-    status = slk_fail(err, SLK_E_NOT_FOUND, "%s: no set '%s', there %s %s", store->path, name, names.data ? "are:" : "is",
-                      names.data ? names.data : "none");
+    status = slk_fail(err, SLK_E_NOT_FOUND, "%s: no set '%s', there %s %s", store->path, name,
+                      names.data ? "are:" : "is", names.data ? names.data : "none");
     slk_buf_release(&names);
     return status;
 }
@@ -208,10 +218,11 @@ slk_status slk_store_count_facts(slk_store *store, slk_relation_counts *out, con
     bool row = false;
     slk_status status = find_set(store, &set_id, set, err);
     if (status != SLK_OK) return status;
-    status = slk_store_prepare(&stmt, store,
-                               "SELECT relation, max(ood), sum(split = 'train'), sum(split = 'dev'), sum(split = 'test') "
-                               "FROM fact WHERE set_id = ? GROUP BY relation ORDER BY min(position)",
-                               "count facts", err);
+    status =
+        slk_store_prepare(&stmt, store,
+                          "SELECT relation, max(ood), sum(split = 'train'), sum(split = 'dev'), sum(split = 'test') "
+                          "FROM fact WHERE set_id = ? GROUP BY relation ORDER BY min(position)",
+                          "count facts", err);
     if (status == SLK_OK) sqlite3_bind_int64(stmt, 1, set_id);
     while (status == SLK_OK && (status = slk_store_step(store, stmt, &row, "count facts", err)) == SLK_OK && row) {
         slk_relation_count count = {.ood = sqlite3_column_int(stmt, 1) != 0};
@@ -267,8 +278,8 @@ static slk_status check_relations(slk_store *store, const char *set, const char 
         if (j < counts.n) continue;
         slk_buf names = {0};
         for (j = 0; j < counts.n && j < 30; j++) slk_buf_addf(&names, " %s", counts.items[j].relation);
-        status = slk_fail(err, SLK_E_NOT_FOUND, "%s: set '%s' has no relation '%s', it has:%s", store->path, set, relations[i],
-                          names.data ? names.data : "");
+        status = slk_fail(err, SLK_E_NOT_FOUND, "%s: set '%s' has no relation '%s', it has:%s", store->path, set,
+                          relations[i], names.data ? names.data : "");
         slk_buf_release(&names);
     }
     slk_relation_counts_release(&counts);
@@ -283,8 +294,8 @@ static bool is_wanted(const char *relation, const char *const *relations, size_t
     return n == 0;
 }
 
-slk_status slk_store_load_facts(slk_store *store, slk_facts *out, const char *set, int split, const char *const *relations,
-                                size_t n_relations, slk_err *err)
+slk_status slk_store_load_facts(slk_store *store, slk_facts *out, const char *set, int split,
+                                const char *const *relations, size_t n_relations, slk_err *err)
 {
     memset(out, 0, sizeof *out);
     int64_t set_id;

@@ -1,5 +1,5 @@
-/* Fact sets in the store. A set has a name and is written once; label sets refer to it by that name, so that its facts cannot change below
- * their labels. */
+/* Fact sets in the store. A set has a name and is written once; label sets refer to it by that name, so that its facts
+ * cannot change below their labels. */
 #ifndef SLK_STORE_FACTS_H
 #define SLK_STORE_FACTS_H
 
@@ -16,8 +16,8 @@ typedef enum slk_put_result {
 
 /* Write facts as set `name`; their order is kept. report: JSON text about the import, or NULL ("{}").
  * A set of this name with other content is replaced when `replace`; never when label sets refer to it.
- * Errors: SLK_E_STATE (the name has other content and !replace, or has labels), SLK_E_ARG (empty name, no facts, the same identity
- * twice). *result may be NULL. */
+ * Errors: SLK_E_STATE (the name has other content and !replace, or has labels), SLK_E_ARG (empty name, no facts, the
+ * same identity twice). *result may be NULL. */
 slk_status slk_store_put_facts(slk_store *store, slk_put_result *result, const char *name, const slk_facts *facts,
                                const char *report, bool replace, slk_err *err);
 
@@ -58,7 +58,7 @@ void slk_relation_counts_release(slk_relation_counts *counts);
 
 /* Facts of a set in its order: those of `split` (-1: all) and of the relations [n_relations] (0: all).
  * Errors: SLK_E_NOT_FOUND (no such set, or a relation that the set does not have; the message lists what there is). */
-slk_status slk_store_load_facts(slk_store *store, slk_facts *out, const char *set, int split, const char *const *relations,
-                                size_t n_relations, slk_err *err);
+slk_status slk_store_load_facts(slk_store *store, slk_facts *out, const char *set, int split,
+                                const char *const *relations, size_t n_relations, slk_err *err);
 
 #endif

@@ -18,7 +18,8 @@ struct slk_store {
 /* schema.c: every table, index and view, as one script. */
 extern const char slk_store_schema[];
 
-/* Turn SQLite's last error into err, with the path: "slick.db: what: database or disk is full". code: the result that failed. */
+/* Turn SQLite's last error into err, with the path: "slick.db: what: database or disk is full". code: the result that
+ * failed. */
 slk_status slk_store_fail(slk_store *store, int code, const char *what, slk_err *err);
 
 /* Run a script without results. */
@@ -27,8 +28,8 @@ slk_status slk_store_exec(slk_store *store, const char *sql, const char *what, s
 /* Prepare one statement; *out NULL on failure. sqlite3_finalize() it. */
 slk_status slk_store_prepare(sqlite3_stmt **out, slk_store *store, const char *sql, const char *what, slk_err *err);
 
-/* Bind the arguments in order, as fmt says: i = int64_t, u = uint64_t (stored as the same 64 bits), d = double, t = const char *
- * (NULL: SQL NULL; must outlive the next step), b = const void *, size_t. Returns SQLite's code. */
+/* Bind the arguments in order, as fmt says: i = int64_t, u = uint64_t (stored as the same 64 bits), d = double, t =
+ * const char * (NULL: SQL NULL; must outlive the next step), b = const void *, size_t. Returns SQLite's code. */
 int slk_store_bind(sqlite3_stmt *stmt, const char *fmt, ...);
 
 /* Step a statement that gives no rows and reset it. */
@@ -38,8 +39,8 @@ slk_status slk_store_run(slk_store *store, sqlite3_stmt *stmt, const char *what,
 slk_status slk_store_step(slk_store *store, sqlite3_stmt *stmt, bool *row, const char *what, slk_err *err);
 
 /* One query with at most one row and one integer; *found may be NULL. fmt and arguments as slk_store_bind(). */
-slk_status slk_store_query_int(slk_store *store, int64_t *out, bool *found, slk_err *err, const char *sql, const char *fmt,
-                               ...);
+slk_status slk_store_query_int(slk_store *store, int64_t *out, bool *found, slk_err *err, const char *sql,
+                               const char *fmt, ...);
 
 /* Commit when status is SLK_OK, else roll back; the end of a function that began a transaction. */
 slk_status slk_store_end(slk_store *store, slk_status status, slk_err *err);

@@ -8,7 +8,8 @@
 #include "store/internal.h"
 #include "store/labels.h"
 
-/* The settings as one text, the key of the set. Numbers with all their bits; a new setting is added at the end and so makes new keys. */
+/* The settings as one text, the key of the set. Numbers with all their bits; a new setting is added at the end and so
+ * makes new keys. */
 static char *settings_key(const slk_label_settings *s)
 {
     char numbers[3][24], temperature[32];
@@ -17,29 +18,31 @@ static char *settings_key(const slk_label_settings *s)
     snprintf(temperature, sizeof temperature, "%.17g", s->temperature);
     char seed[24];
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->seed);
-    json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:s}", "model_name",
-                               s->model_name, "model_hash", numbers[0], "adapter_hash", numbers[1], "dtype", s->dtype, "kernels",
-                               s->kernels, "seed", seed, "n_ex", (json_int_t)s->n_ex, "n_shots", (json_int_t)s->n_shots,
-                               "n_samples", (json_int_t)s->n_samples, "top_k", (json_int_t)s->top_k, "temperature", temperature,
-                               "match", s->match, "decoded", s->decoded, "set", s->set_name, "pool", s->pool, "template_hash",
-                               numbers[2]);
+    json_t *object =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:s}", "model_name",
+                  s->model_name, "model_hash", numbers[0], "adapter_hash", numbers[1], "dtype", s->dtype, "kernels",
+                  s->kernels, "seed", seed, "n_ex", (json_int_t)s->n_ex, "n_shots", (json_int_t)s->n_shots, "n_samples",
+                  (json_int_t)s->n_samples, "top_k", (json_int_t)s->top_k, "temperature", temperature, "match",
+                  s->match, "decoded", s->decoded, "set", s->set_name, "pool", s->pool, "template_hash", numbers[2]);
     char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
     json_decref(object);
     return text;
 }
 
-static slk_status insert_label_set(slk_store *store, int64_t *id, const char *key, int64_t set_id, const slk_label_settings *s,
-                                   slk_err *err)
+static slk_status insert_label_set(slk_store *store, int64_t *id, const char *key, int64_t set_id,
+                                   const slk_label_settings *s, slk_err *err)
 {
     sqlite3_stmt *stmt;
-    slk_status status = slk_store_prepare(&stmt, store,
-                                          "INSERT INTO label_set VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-                                          "strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), ?)",
-                                          "write label set", err);
+    slk_status status =
+        slk_store_prepare(&stmt, store,
+                          "INSERT INTO label_set VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+                          "strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), ?)",
+                          "write label set", err);
     if (status != SLK_OK) return status;
-    int code = slk_store_bind(stmt, "tituuttuiiiidtttut", key, set_id, s->model_name, s->model_hash, s->adapter_hash, s->dtype,
-                              s->kernels, s->seed, (int64_t)s->n_ex, (int64_t)s->n_shots, (int64_t)s->n_samples,
-                              (int64_t)s->top_k, s->temperature, s->match, s->decoded, s->pool, s->template_hash, SLICK_VERSION);
+    int code = slk_store_bind(stmt, "tituuttuiiiidtttut", key, set_id, s->model_name, s->model_hash, s->adapter_hash,
+                              s->dtype, s->kernels, s->seed, (int64_t)s->n_ex, (int64_t)s->n_shots,
+                              (int64_t)s->n_samples, (int64_t)s->top_k, s->temperature, s->match, s->decoded, s->pool,
+                              s->template_hash, SLICK_VERSION);
     status = code == SQLITE_OK ? slk_store_run(store, stmt, "write label set", err)
                                : slk_store_fail(store, code, "write label set", err);
     *id = sqlite3_last_insert_rowid(store->db);
@@ -47,20 +50,23 @@ static slk_status insert_label_set(slk_store *store, int64_t *id, const char *ke
     return status;
 }
 
-static slk_status find_or_insert(slk_store *store, int64_t *id, const char *key, const slk_label_settings *settings, slk_err *err)
+static slk_status find_or_insert(slk_store *store, int64_t *id, const char *key, const slk_label_settings *settings,
+                                 slk_err *err)
 {
     bool found;
     int64_t set_id;
-    slk_status status = slk_store_query_int(store, id, &found, err, "SELECT id FROM label_set WHERE settings = ?", "t", key);
+    slk_status status =
+        slk_store_query_int(store, id, &found, err, "SELECT id FROM label_set WHERE settings = ?", "t", key);
     if (status != SLK_OK || found) return status;
-    status = slk_store_query_int(store, &set_id, &found, err, "SELECT id FROM fact_set WHERE name = ?", "t", settings->set_name);
+    status = slk_store_query_int(store, &set_id, &found, err, "SELECT id FROM fact_set WHERE name = ?", "t",
+                                 settings->set_name);
     if (status != SLK_OK) return status;
     if (!found) return slk_fail(err, SLK_E_NOT_FOUND, "%s: no set '%s'", store->path, settings->set_name);
     return insert_label_set(store, id, key, set_id, settings, err);
 }
 
-slk_status slk_store_begin_label_set(slk_store *store, int64_t *id, size_t *n_labels, const slk_label_settings *settings,
-                                     slk_err *err)
+slk_status slk_store_begin_label_set(slk_store *store, int64_t *id, size_t *n_labels,
+                                     const slk_label_settings *settings, slk_err *err)
 {
     *id = 0;
     if (n_labels) *n_labels = 0;
@@ -83,9 +89,10 @@ static void copy_column(char *out, size_t n, sqlite3_stmt *stmt, int column)
     snprintf(out, n, "%s", text ? text : "");
 }
 
-#define LABEL_SET_COLUMNS                                                                                                        \
-    "SELECT l.id, l.model_name, l.model_hash, l.adapter_hash, l.dtype, l.kernels, l.seed, l.n_ex, l.n_shots, l.n_samples, "      \
-    "l.top_k, l.temperature, l.match, l.decoded, s.name, l.pool, l.template_hash, l.created, l.version, "                        \
+#define LABEL_SET_COLUMNS                                                                                              \
+    "SELECT l.id, l.model_name, l.model_hash, l.adapter_hash, l.dtype, l.kernels, l.seed, l.n_ex, l.n_shots, "         \
+    "l.n_samples, "                                                                                                    \
+    "l.top_k, l.temperature, l.match, l.decoded, s.name, l.pool, l.template_hash, l.created, l.version, "              \
     "(SELECT count(*) FROM label WHERE label_set_id = l.id) FROM label_set l JOIN fact_set s ON s.id = l.set_id "
 
 static void read_info(slk_label_set_info *out, sqlite3_stmt *stmt)
@@ -123,8 +130,10 @@ slk_status slk_store_list_label_sets(slk_store *store, slk_label_set_info **item
     *n = 0;
     slk_status status = slk_store_prepare(&stmt, store, LABEL_SET_COLUMNS "ORDER BY l.id DESC", "list label sets", err);
     while (status == SLK_OK && (status = slk_store_step(store, stmt, &row, "list label sets", err)) == SLK_OK && row) {
-        if (slk_grow(items, &cap, *n + 1, sizeof **items)) read_info(&(*items)[(*n)++], stmt);
-        else status = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", store->path);
+        if (slk_grow(items, &cap, *n + 1, sizeof **items))
+            read_info(&(*items)[(*n)++], stmt);
+        else
+            status = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", store->path);
     }
     sqlite3_finalize(stmt);
     if (status == SLK_OK) return SLK_OK;
@@ -139,8 +148,8 @@ slk_status slk_store_find_label_set(slk_store *store, slk_label_set_info *out, i
     sqlite3_stmt *stmt;
     bool row = false;
     memset(out, 0, sizeof *out);
-    slk_status status = slk_store_prepare(&stmt, store, LABEL_SET_COLUMNS "WHERE ?1 IN (0, l.id) ORDER BY l.id DESC LIMIT 1",
-                                          "find label set", err);
+    slk_status status = slk_store_prepare(
+        &stmt, store, LABEL_SET_COLUMNS "WHERE ?1 IN (0, l.id) ORDER BY l.id DESC LIMIT 1", "find label set", err);
     if (status != SLK_OK) return status;
     slk_store_bind(stmt, "i", id);
     status = slk_store_step(store, stmt, &row, "find label set", err);

@@ -12,25 +12,46 @@
 /* One batch being written. */
 typedef struct writer {
     slk_store *store;
-    slk_label_set_info info;
+    int64_t id;
+    unsigned n_ex, n_samples; /* of the label set */
     sqlite3_stmt *has_fact, *put_label, *put_answer;
 } writer;
+
+/* Only what a batch needs: slk_store_find_label_set() also counts the labels, which would make writing n of them take n
+ * * n. */
+static slk_status read_shape(writer *w, slk_err *err)
+{
+    bool found;
+    int64_t n;
+    const char *n_ex = "SELECT n_ex FROM label_set WHERE id = ?",
+               *n_samples = "SELECT n_samples FROM label_set WHERE id = ?";
+    slk_status status = slk_store_query_int(w->store, &n, &found, err, n_ex, "i", w->id);
+    if (status == SLK_OK && !found)
+        return slk_fail(err, SLK_E_NOT_FOUND, "%s: no label set %lld", w->store->path, (long long)w->id);
+    w->n_ex = (unsigned)n;
+    if (status == SLK_OK) status = slk_store_query_int(w->store, &n, NULL, err, n_samples, "i", w->id);
+    w->n_samples = (unsigned)n;
+    return status;
+}
 
 static slk_status open_writer(writer *w, slk_store *store, int64_t id, slk_err *err)
 {
     memset(w, 0, sizeof *w);
     w->store = store;
-    slk_status status = slk_store_find_label_set(store, &w->info, id, err);
+    w->id = id;
+    slk_status status = read_shape(w, err);
     if (status == SLK_OK)
-        status = slk_store_prepare(&w->has_fact, store,
-                                   "SELECT 1 FROM fact f JOIN label_set l ON l.set_id = f.set_id WHERE l.id = ? AND f.fact_id = ?",
-                                   "write labels", err);
+        status = slk_store_prepare(
+            &w->has_fact, store,
+            "SELECT 1 FROM label_set l JOIN fact f ON f.set_id = l.set_id AND f.fact_id = ?2 WHERE l.id = ?1",
+            "write labels", err);
     if (status == SLK_OK)
         status = slk_store_prepare(&w->put_label, store,
                                    "INSERT INTO label VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                                    "write labels", err);
     if (status == SLK_OK)
-        status = slk_store_prepare(&w->put_answer, store, "INSERT INTO answer VALUES (?, ?, ?, ?, ?, ?, ?, ?)", "write labels", err);
+        status = slk_store_prepare(&w->put_answer, store, "INSERT INTO answer VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                                   "write labels", err);
     return status;
 }
 
@@ -44,16 +65,16 @@ static void close_writer(writer *w)
 static slk_status check_label(writer *w, const slk_label *label, slk_err *err)
 {
     bool row;
-    const slk_label_settings *s = &w->info.settings;
     unsigned long long fact = label->fact_id;
-    if (label->n_ex != s->n_ex || label->n_samples != s->n_samples)
+    if (label->n_ex != w->n_ex || label->n_samples != w->n_samples)
         return slk_fail(err, SLK_E_ARG, "%s: fact %016llx: %u prompts with %u samples, label set %lld has %u with %u",
-                        w->store->path, fact, label->n_ex, label->n_samples, (long long)w->info.id, s->n_ex, s->n_samples);
-    slk_store_bind(w->has_fact, "iu", w->info.id, label->fact_id);
+                        w->store->path, fact, label->n_ex, label->n_samples, (long long)w->id, w->n_ex, w->n_samples);
+    slk_store_bind(w->has_fact, "iu", w->id, label->fact_id);
     slk_status status = slk_store_step(w->store, w->has_fact, &row, "write labels", err);
     sqlite3_reset(w->has_fact);
     if (status != SLK_OK || row) return status;
-    return slk_fail(err, SLK_E_NOT_FOUND, "%s: fact %016llx is not in set '%s'", w->store->path, fact, s->set_name);
+    return slk_fail(err, SLK_E_NOT_FOUND, "%s: fact %016llx is not in the fact set of label set %lld", w->store->path,
+                    fact, (long long)w->id);
 }
 
 static size_t count_set(const uint8_t *flags, size_t n)
@@ -95,21 +116,22 @@ static slk_status check_same(writer *w, const slk_label *label, slk_err *err)
 {
     slk_label there;
     bool found;
-    slk_status status = load_one(w->store, w->info.id, label->fact_id, &there, &found, err);
+    slk_status status = load_one(w->store, w->id, label->fact_id, &there, &found, err);
     if (status != SLK_OK) return status;
     bool same = found && same_label(label, &there);
     slk_label_release(&there);
     if (same) return SLK_OK;
     return slk_fail(err, SLK_E_STATE, "%s: label set %lld: fact %016llx has another label already", w->store->path,
-                    (long long)w->info.id, (unsigned long long)label->fact_id);
+                    (long long)w->id, (unsigned long long)label->fact_id);
 }
 
 static slk_status put_answers(writer *w, const slk_label *label, const slk_coded_answers *answers, slk_err *err)
 {
     for (size_t i = 0; i < answers->n; i++) {
         const slk_coded_answer *a = &answers->items[i];
-        int code = slk_store_bind(w->put_answer, "iuitiiib", w->info.id, label->fact_id, (int64_t)i, a->text, (int64_t)a->match,
-                                  (int64_t)a->n_greedy, (int64_t)a->n_sampled, (const void *)a->draws.data, a->draws.len);
+        int code =
+            slk_store_bind(w->put_answer, "iuitiiib", w->id, label->fact_id, (int64_t)i, a->text, (int64_t)a->match,
+                           (int64_t)a->n_greedy, (int64_t)a->n_sampled, (const void *)a->draws.data, a->draws.len);
         slk_status status = code == SQLITE_OK ? slk_store_run(w->store, w->put_answer, "write labels", err)
                                               : slk_store_fail(w->store, code, "write labels", err);
         if (status != SLK_OK) return status;
@@ -133,10 +155,11 @@ static slk_status put_coded(writer *w, const slk_label *label, const slk_coded_a
     if (greedy.failed || sampled.failed || gold.failed) {
         status = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", w->store->path);
     } else {
-        int code = slk_store_bind(w->put_label, "iuiiiiidbbb", w->info.id, label->fact_id, (int64_t)label->unlabelable,
-                                  (int64_t)label->n_ex, (int64_t)label->n_samples, (int64_t)count_set(label->greedy, label->n_ex),
-                                  (int64_t)count_set(label->sampled, n_sampled), mean_gold(label), (const void *)greedy.data,
-                                  greedy.len, (const void *)sampled.data, sampled.len, (const void *)gold.data, gold.len);
+        int code = slk_store_bind(
+            w->put_label, "iuiiiiidbbb", w->id, label->fact_id, (int64_t)label->unlabelable, (int64_t)label->n_ex,
+            (int64_t)label->n_samples, (int64_t)count_set(label->greedy, label->n_ex),
+            (int64_t)count_set(label->sampled, n_sampled), mean_gold(label), (const void *)greedy.data, greedy.len,
+            (const void *)sampled.data, sampled.len, (const void *)gold.data, gold.len);
         status = code == SQLITE_OK ? slk_store_run(w->store, w->put_label, "write labels", err)
                                    : slk_store_fail(w->store, code, "write labels", err);
     }
@@ -154,9 +177,13 @@ static slk_status put_label(writer *w, const slk_label *label, slk_err *err)
     slk_status status = check_label(w, label, err);
     if (status != SLK_OK) return status;
     const char *wrong = slk_codec_group_answers(&answers, label);
-    if (!wrong) status = put_coded(w, label, &answers, err);
-    else if (!*wrong) status = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", w->store->path);
-    else status = slk_fail(err, SLK_E_ARG, "%s: fact %016llx: %s", w->store->path, (unsigned long long)label->fact_id, wrong);
+    if (!wrong)
+        status = put_coded(w, label, &answers, err);
+    else if (!*wrong)
+        status = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", w->store->path);
+    else
+        status =
+            slk_fail(err, SLK_E_ARG, "%s: fact %016llx: %s", w->store->path, (unsigned long long)label->fact_id, wrong);
     slk_coded_answers_release(&answers);
     return status;
 }
@@ -205,9 +232,12 @@ static bool get_columns(slk_label *label, sqlite3_stmt *stmt)
     label->sampled = slk_alloc(n_sampled, 1);
     label->p_gold = slk_alloc(label->n_ex, sizeof *label->p_gold);
     if (!label->greedy || !label->sampled || !label->p_gold) return false;
-    return slk_codec_get_bits(label->greedy, label->n_ex, sqlite3_column_blob(stmt, 4), (size_t)sqlite3_column_bytes(stmt, 4)) &&
-           slk_codec_get_bits(label->sampled, n_sampled, sqlite3_column_blob(stmt, 5), (size_t)sqlite3_column_bytes(stmt, 5)) &&
-           slk_codec_get_doubles(label->p_gold, label->n_ex, sqlite3_column_blob(stmt, 6), (size_t)sqlite3_column_bytes(stmt, 6));
+    return slk_codec_get_bits(label->greedy, label->n_ex, sqlite3_column_blob(stmt, 4),
+                              (size_t)sqlite3_column_bytes(stmt, 4)) &&
+           slk_codec_get_bits(label->sampled, n_sampled, sqlite3_column_blob(stmt, 5),
+                              (size_t)sqlite3_column_bytes(stmt, 5)) &&
+           slk_codec_get_doubles(label->p_gold, label->n_ex, sqlite3_column_blob(stmt, 6),
+                                 (size_t)sqlite3_column_bytes(stmt, 6));
 }
 
 /* stmt selects text, match, draws of one fact. */
@@ -221,7 +251,8 @@ static slk_status get_answers(slk_store *store, sqlite3_stmt *stmt, int64_t id, 
     while (ok && (status = slk_store_step(store, stmt, &row, "load labels", err)) == SLK_OK && row) {
         const char *text = (const char *)sqlite3_column_text(stmt, 0);
         const void *draws = sqlite3_column_blob(stmt, 2);
-        ok = text && slk_codec_get_draws(label, text, sqlite3_column_int(stmt, 1) != 0, draws, (size_t)sqlite3_column_bytes(stmt, 2));
+        ok = text && slk_codec_get_draws(label, text, sqlite3_column_int(stmt, 1) != 0, draws,
+                                         (size_t)sqlite3_column_bytes(stmt, 2));
     }
     sqlite3_reset(stmt);
     if (status != SLK_OK) return status;
@@ -231,17 +262,21 @@ static slk_status get_answers(slk_store *store, sqlite3_stmt *stmt, int64_t id, 
 /* Statements of a cursor; fact_id NULL: all labels, in the order of the facts. */
 static slk_status prepare_cursor(slk_label_cursor *c, const uint64_t *fact_id, bool with_answers, slk_err *err)
 {
-    const char *all = "SELECT " LABEL_COLUMNS " FROM label_set s JOIN fact f ON f.set_id = s.set_id "
-                      "JOIN label l ON l.label_set_id = s.id AND l.fact_id = f.fact_id WHERE s.id = ? ORDER BY f.position";
+    const char *all =
+        "SELECT " LABEL_COLUMNS " FROM label_set s JOIN fact f ON f.set_id = s.set_id "
+        "JOIN label l ON l.label_set_id = s.id AND l.fact_id = f.fact_id WHERE s.id = ? ORDER BY f.position";
     const char *one = "SELECT " LABEL_COLUMNS " FROM label l WHERE l.label_set_id = ? AND l.fact_id = ?";
     slk_status status = slk_store_prepare(&c->labels, c->store, fact_id ? one : all, "load labels", err);
     if (status == SLK_OK && with_answers)
-        status = slk_store_prepare(&c->answers, c->store,
-                                   "SELECT text, match, draws FROM answer WHERE label_set_id = ? AND fact_id = ? ORDER BY position",
-                                   "load labels", err);
+        status = slk_store_prepare(
+            &c->answers, c->store,
+            "SELECT text, match, draws FROM answer WHERE label_set_id = ? AND fact_id = ? ORDER BY position",
+            "load labels", err);
     if (status != SLK_OK) return status;
-    if (fact_id) slk_store_bind(c->labels, "iu", c->id, *fact_id);
-    else slk_store_bind(c->labels, "i", c->id);
+    if (fact_id)
+        slk_store_bind(c->labels, "iu", c->id, *fact_id);
+    else
+        slk_store_bind(c->labels, "i", c->id);
     return SLK_OK;
 }
 
@@ -257,7 +292,8 @@ slk_status slk_label_cursor_next(slk_label_cursor *cursor, slk_label *label, boo
     slk_status status = slk_store_step(cursor->store, cursor->labels, more, "load labels", err);
     if (status != SLK_OK || !*more) return status;
     status = get_columns(label, cursor->labels) ? SLK_OK : damaged(cursor->store, label, err);
-    if (status == SLK_OK && cursor->answers) status = get_answers(cursor->store, cursor->answers, cursor->id, label, err);
+    if (status == SLK_OK && cursor->answers)
+        status = get_answers(cursor->store, cursor->answers, cursor->id, label, err);
     if (status == SLK_OK) return SLK_OK;
     slk_label_release(label);
     *more = false;
@@ -286,8 +322,10 @@ slk_status slk_store_open_labels(slk_label_cursor **out, slk_store *store, int64
     cursor->store = store;
     cursor->id = info.id;
     status = prepare_cursor(cursor, NULL, with_answers, err);
-    if (status == SLK_OK) *out = cursor;
-    else slk_label_cursor_close(cursor);
+    if (status == SLK_OK)
+        *out = cursor;
+    else
+        slk_label_cursor_close(cursor);
     return status;
 }
 
@@ -297,7 +335,8 @@ void slk_label_cursor_close(slk_label_cursor *cursor)
     free(cursor);
 }
 
-slk_status slk_store_load_labels(slk_store *store, int64_t id, bool with_answers, slk_label **labels, size_t *n, slk_err *err)
+slk_status slk_store_load_labels(slk_store *store, int64_t id, bool with_answers, slk_label **labels, size_t *n,
+                                 slk_err *err)
 {
     slk_label_cursor *cursor;
     size_t cap = 0;
@@ -340,7 +379,8 @@ slk_status slk_store_load_label_ids(slk_store *store, int64_t id, uint64_t **fac
     *n = 0;
     slk_status status = slk_store_find_label_set(store, &info, id, err);
     if (status == SLK_OK)
-        status = slk_store_prepare(&stmt, store, "SELECT fact_id FROM label WHERE label_set_id = ?", "load labels", err);
+        status =
+            slk_store_prepare(&stmt, store, "SELECT fact_id FROM label WHERE label_set_id = ?", "load labels", err);
     if (status != SLK_OK) return status;
     slk_store_bind(stmt, "i", info.id);
     size_t cap = 0;

@@ -7,7 +7,8 @@
 #include "store/internal.h"
 #include "store/uri.h"
 
-/* The other store is attached as `other`; everything below is SQL between the two, inside one transaction of this one. */
+/* The other store is attached as `other`; everything below is SQL between the two, inside one transaction of this one.
+ */
 
 static slk_status check_files(slk_store *store, const char *other_path, slk_err *err)
 {
@@ -52,8 +53,8 @@ static slk_status change(slk_store *store, const char *sql, size_t *n_changed, i
 }
 
 /* Run a query that looks for a contradiction: a row is one, and its first two columns go into the message. */
-static slk_status refuse(slk_store *store, const char *other_path, const char *sql, int64_t a, int64_t b, const char *message,
-                         slk_err *err)
+static slk_status refuse(slk_store *store, const char *other_path, const char *sql, int64_t a, int64_t b,
+                         const char *message, slk_err *err)
 {
     sqlite3_stmt *stmt;
     bool row = false;
@@ -64,7 +65,8 @@ static slk_status refuse(slk_store *store, const char *other_path, const char *s
     if (n >= 2) sqlite3_bind_int64(stmt, 2, b);
     status = slk_store_step(store, stmt, &row, "merge", err);
     if (row) {
-        const char *first = (const char *)sqlite3_column_text(stmt, 0), *second = (const char *)sqlite3_column_text(stmt, 1);
+        const char *first = (const char *)sqlite3_column_text(stmt, 0),
+                   *second = (const char *)sqlite3_column_text(stmt, 1);
         status = slk_fail(err, SLK_E_STATE, "%s: %s '%s' (%s) differs from that in %s", other_path, message,
                           first ? first : "?", second ? second : "?", store->path);
     }
@@ -74,10 +76,11 @@ static slk_status refuse(slk_store *store, const char *other_path, const char *s
 
 static slk_status merge_sets(slk_store *store, slk_merge_report *report, const char *other_path, slk_err *err)
 {
-    slk_status status = refuse(store, other_path,
-                               "SELECT o.name, o.n_facts || ' facts' FROM other.fact_set o JOIN main.fact_set m ON m.name = o.name "
-                               "WHERE m.content_hash <> o.content_hash ORDER BY o.id LIMIT 1",
-                               0, 0, "fact set", err);
+    slk_status status =
+        refuse(store, other_path,
+               "SELECT o.name, o.n_facts || ' facts' FROM other.fact_set o JOIN main.fact_set m ON m.name = o.name "
+               "WHERE m.content_hash <> o.content_hash ORDER BY o.id LIMIT 1",
+               0, 0, "fact set", err);
     size_t n_before = report->n_sets_added;
     if (status == SLK_OK)
         status = change(store,
@@ -86,13 +89,14 @@ static slk_status merge_sets(slk_store *store, slk_merge_report *report, const c
                         "WHERE name NOT IN (SELECT name FROM main.fact_set) ORDER BY id",
                         &report->n_sets_added, 0, 0, err);
     if (status != SLK_OK || report->n_sets_added == n_before) return status;
-    return change(store,
-                  "INSERT INTO main.fact SELECT m.id, f.fact_id, f.position, f.relation, f.question, f.subject, f.answers, "
-                  "f.aliases, f.split, f.ood FROM other.fact f JOIN other.fact_set o ON o.id = f.set_id "
-                  "JOIN main.fact_set m ON m.name = o.name "
-                  "WHERE NOT EXISTS (SELECT 1 FROM main.fact g WHERE g.set_id = m.id AND g.fact_id = f.fact_id) "
-                  "ORDER BY m.id, f.position",
-                  NULL, 0, 0, err);
+    return change(
+        store,
+        "INSERT INTO main.fact SELECT m.id, f.fact_id, f.position, f.relation, f.question, f.subject, f.answers, "
+        "f.aliases, f.split, f.ood FROM other.fact f JOIN other.fact_set o ON o.id = f.set_id "
+        "JOIN main.fact_set m ON m.name = o.name "
+        "WHERE NOT EXISTS (SELECT 1 FROM main.fact g WHERE g.set_id = m.id AND g.fact_id = f.fact_id) "
+        "ORDER BY m.id, f.position",
+        NULL, 0, 0, err);
 }
 
 /* ?1 = label set here, ?2 = the equal one there. Facts in both with different bits, or with different texts. */
@@ -104,8 +108,9 @@ static const char *const LABEL_CONFLICT =
     "there AS (SELECT fact_id, position, text, match, draws FROM other.answer WHERE label_set_id = ?2 "
     "          AND fact_id IN (SELECT fact_id FROM shared)), "
     "bad AS (SELECT a.fact_id FROM main.label a JOIN other.label b ON b.label_set_id = ?2 AND b.fact_id = a.fact_id "
-    "        WHERE a.label_set_id = ?1 AND NOT (a.unlabelable = b.unlabelable AND a.n_ex = b.n_ex "
-    "        AND a.n_samples = b.n_samples AND a.greedy = b.greedy AND a.sampled = b.sampled AND a.p_gold_each = b.p_gold_each) "
+    "        WHERE a.label_set_id = ?1 AND NOT (a.unlabelable = b.unlabelable "
+    "        AND a.n_ex = b.n_ex AND a.n_samples = b.n_samples "
+    "        AND a.greedy = b.greedy AND a.sampled = b.sampled AND a.p_gold_each = b.p_gold_each) "
     "        UNION SELECT fact_id FROM (SELECT * FROM here EXCEPT SELECT * FROM there) "
     "        UNION SELECT fact_id FROM (SELECT * FROM there EXCEPT SELECT * FROM here)) "
     "SELECT f.question, printf('%016x', f.fact_id) FROM bad JOIN main.fact f ON f.fact_id = bad.fact_id "
@@ -116,20 +121,21 @@ static const char *const PROMPT_CONFLICT =
     "AND a.relation = b.relation AND a.fact_id = b.fact_id AND a.prompt = b.prompt "
     "WHERE b.label_set_id = ?2 AND (a.exemplars <> b.exemplars OR a.text <> b.text) LIMIT 1";
 
-static slk_status merge_labels(slk_store *store, slk_merge_report *report, const char *other_path, int64_t here, int64_t there,
-                               slk_err *err)
+static slk_status merge_labels(slk_store *store, slk_merge_report *report, const char *other_path, int64_t here,
+                               int64_t there, slk_err *err)
 {
     int64_t n_there = 0;
     size_t n_before = report->n_labels_added;
     slk_status status = refuse(store, other_path, PROMPT_CONFLICT, here, there, "a prompt of relation", err);
     if (status == SLK_OK) status = refuse(store, other_path, LABEL_CONFLICT, here, there, "the label of", err);
     if (status == SLK_OK)
-        status = change(store,
-                        "INSERT INTO main.prompt SELECT ?1, relation, fact_id, prompt, exemplars, text FROM other.prompt "
-                        "WHERE label_set_id = ?2 ON CONFLICT DO NOTHING",
-                        &report->n_prompts_added, here, there, err);
-    /* Answers first, while the labels of this store still tell which facts are new; the reference to label is checked at the
-     * end of the transaction (defer_foreign_keys). */
+        status =
+            change(store,
+                   "INSERT INTO main.prompt SELECT ?1, relation, fact_id, prompt, exemplars, text FROM other.prompt "
+                   "WHERE label_set_id = ?2 ON CONFLICT DO NOTHING",
+                   &report->n_prompts_added, here, there, err);
+    /* Answers first, while the labels of this store still tell which facts are new; the reference to label is checked
+     * at the end of the transaction (defer_foreign_keys). */
     if (status == SLK_OK)
         status = change(store,
                         "INSERT INTO main.answer SELECT ?1, fact_id, position, text, match, n_greedy, n_sampled, draws "
@@ -137,13 +143,14 @@ static slk_status merge_labels(slk_store *store, slk_merge_report *report, const
                         "AND fact_id NOT IN (SELECT fact_id FROM main.label WHERE label_set_id = ?1)",
                         NULL, here, there, err);
     if (status == SLK_OK)
-        status = change(store,
-                        "INSERT INTO main.label SELECT ?1, fact_id, unlabelable, n_ex, n_samples, n_greedy, n_sampled, p_gold, "
-                        "greedy, sampled, p_gold_each FROM other.label WHERE label_set_id = ?2 ON CONFLICT DO NOTHING",
-                        &report->n_labels_added, here, there, err);
+        status = change(
+            store,
+            "INSERT INTO main.label SELECT ?1, fact_id, unlabelable, n_ex, n_samples, n_greedy, n_sampled, p_gold, "
+            "greedy, sampled, p_gold_each FROM other.label WHERE label_set_id = ?2 ON CONFLICT DO NOTHING",
+            &report->n_labels_added, here, there, err);
     if (status == SLK_OK)
-        status = slk_store_query_int(store, &n_there, NULL, err, "SELECT count(*) FROM other.label WHERE label_set_id = ?", "i",
-                                     there);
+        status = slk_store_query_int(store, &n_there, NULL, err,
+                                     "SELECT count(*) FROM other.label WHERE label_set_id = ?", "i", there);
     report->n_labels_equal += (size_t)n_there - (report->n_labels_added - n_before);
     return status;
 }
@@ -152,19 +159,22 @@ static slk_status merge_labels(slk_store *store, slk_merge_report *report, const
 static slk_status find_equal(slk_store *store, slk_merge_report *report, int64_t *here, int64_t there, slk_err *err)
 {
     bool found;
-    const char *query = "SELECT m.id FROM main.label_set m JOIN other.label_set o ON o.settings = m.settings WHERE o.id = ?";
+    const char *query =
+        "SELECT m.id FROM main.label_set m JOIN other.label_set o ON o.settings = m.settings WHERE o.id = ?";
     slk_status status = slk_store_query_int(store, here, &found, err, query, "i", there);
     if (status != SLK_OK) return status;
     if (found) {
         report->n_label_sets_joined++;
         return SLK_OK;
     }
-    status = change(store,
-                    "INSERT INTO main.label_set SELECT NULL, o.settings, m.id, o.model_name, o.model_hash, o.adapter_hash, o.dtype, "
-                    "o.kernels, o.seed, o.n_ex, o.n_shots, o.n_samples, o.top_k, o.temperature, o.match, o.decoded, o.pool, "
-                    "o.template_hash, o.created, o.version FROM other.label_set o JOIN other.fact_set s ON s.id = o.set_id "
-                    "JOIN main.fact_set m ON m.name = s.name WHERE o.id = ?1",
-                    &report->n_label_sets_added, there, 0, err);
+    status =
+        change(store,
+               "INSERT INTO main.label_set SELECT NULL, o.settings, m.id, o.model_name, o.model_hash, o.adapter_hash, "
+               "o.dtype, "
+               "o.kernels, o.seed, o.n_ex, o.n_shots, o.n_samples, o.top_k, o.temperature, o.match, o.decoded, o.pool, "
+               "o.template_hash, o.created, o.version FROM other.label_set o JOIN other.fact_set s ON s.id = o.set_id "
+               "JOIN main.fact_set m ON m.name = s.name WHERE o.id = ?1",
+               &report->n_label_sets_added, there, 0, err);
     return status == SLK_OK ? slk_store_query_int(store, here, NULL, err, query, "i", there) : status;
 }
 
@@ -174,8 +184,8 @@ static slk_status merge_label_sets(slk_store *store, slk_merge_report *report, c
     for (;;) {
         bool found;
         int64_t here;
-        slk_status status = slk_store_query_int(store, &there, &found, err,
-                                                "SELECT id FROM other.label_set WHERE id > ? ORDER BY id LIMIT 1", "i", there);
+        slk_status status = slk_store_query_int(
+            store, &there, &found, err, "SELECT id FROM other.label_set WHERE id > ? ORDER BY id LIMIT 1", "i", there);
         if (status != SLK_OK || !found) return status;
         status = find_equal(store, report, &here, there, err);
         if (status == SLK_OK) status = merge_labels(store, report, other_path, here, there, err);

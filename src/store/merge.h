@@ -6,7 +6,7 @@
 #include "store/store.h"
 
 typedef struct slk_merge_report {
-    size_t n_sets_added;       /* fact sets that were not there */
+    size_t n_sets_added; /* fact sets that were not there */
     size_t n_label_sets_added;
     size_t n_label_sets_joined; /* with equal settings in both */
     size_t n_labels_added;
@@ -14,11 +14,11 @@ typedef struct slk_merge_report {
     size_t n_prompts_added;
 } slk_merge_report;
 
-/* Bring fact sets, label sets, prompts and labels of the store at other_path into `store`, in one transaction: all or nothing. The other
- * file is only read. Label sets with equal settings become one, others stay apart.
- * Errors: SLK_E_STATE (a fact set of one name with different facts; a fact with two different labels in equal label sets: the message
- * names the first in the order of the set; a prompt that differs), SLK_E_ARG (the same file; called inside a transaction), and those
- * of slk_store_open(). */
+/* Bring fact sets, label sets, prompts and labels of the store at other_path into `store`, in one transaction: all or
+ * nothing. The other file is only read. Label sets with equal settings become one, others stay apart. Errors:
+ * SLK_E_STATE (a fact set of one name with different facts; a fact with two different labels in equal label sets: the
+ * message names the first in the order of the set; a prompt that differs), SLK_E_ARG (the same file; called inside a
+ * transaction), and those of slk_store_open(). */
 slk_status slk_store_merge(slk_store *store, slk_merge_report *report, const char *other_path, slk_err *err);
 
 #endif

@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include "store/store.h"
 
-/* What stood before the question. fact_id 0: the relation's own prompt; else that of the one asked fact for which an exemplar had to be
- * replaced (it was the fact itself, or about its subject). */
+/* What stood before the question. fact_id 0: the relation's own prompt; else that of the one asked fact for which an
+ * exemplar had to be replaced (it was the fact itself, or about its subject). */
 typedef struct slk_stored_prompt {
     char *relation;
     uint64_t fact_id;
@@ -24,10 +24,12 @@ typedef struct slk_stored_prompts {
 
 /* Write prompts [n] in one transaction. Those that are there already must be equal.
  * Errors: SLK_E_STATE (one differs; the message names relation and prompt), SLK_E_NOT_FOUND (no such label set). */
-slk_status slk_store_put_prompts(slk_store *store, int64_t label_set, const slk_stored_prompt *prompts, size_t n, slk_err *err);
+slk_status slk_store_put_prompts(slk_store *store, int64_t label_set, const slk_stored_prompt *prompts, size_t n,
+                                 slk_err *err);
 
 /* Prompts of a label set, of one relation or of all (NULL). Release the list. */
-slk_status slk_store_load_prompts(slk_store *store, slk_stored_prompts *out, int64_t label_set, const char *relation, slk_err *err);
+slk_status slk_store_load_prompts(slk_store *store, slk_stored_prompts *out, int64_t label_set, const char *relation,
+                                  slk_err *err);
 void slk_stored_prompts_release(slk_stored_prompts *prompts);
 
 #endif

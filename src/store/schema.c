@@ -1,8 +1,8 @@
 #include "store/internal.h"
 
-/* The schema, version SLK_STORE_VERSION. Identities and hashes are 64-bit numbers without sign; SQLite's integers have one, so they
- * lie here as the signed number with the same bits (printf('%016x', id) shows them as slick does).
- * Whoever changes a table raises the version. */
+/* The schema, version SLK_STORE_VERSION. Identities and hashes are 64-bit numbers without sign; SQLite's integers have
+ * one, so they lie here as the signed number with the same bits (printf('%016x', id) shows them as slick does). Whoever
+ * changes a table raises the version. */
 const char slk_store_schema[] =
     "-- A named set of facts, as one import made it.\n"
     "CREATE TABLE fact_set (\n"
@@ -52,7 +52,8 @@ const char slk_store_schema[] =
     "  created TEXT NOT NULL,\n"
     "  version TEXT NOT NULL\n"
     ");\n"
-    "-- The prompts that were used: a relation's own (fact_id 0), or the one of a fact for which an exemplar had to be replaced.\n"
+    "-- The prompts that were used: a relation's own (fact_id 0), or that of a fact for which an exemplar was "
+    "replaced.\n"
     "CREATE TABLE prompt (\n"
     "  label_set_id INTEGER NOT NULL REFERENCES label_set(id) ON DELETE CASCADE,\n"
     "  relation TEXT NOT NULL,\n"
@@ -86,23 +87,30 @@ const char slk_store_schema[] =
     "  match INTEGER NOT NULL,        -- 1: correct\n"
     "  n_greedy INTEGER NOT NULL,     -- greedy draws that gave it\n"
     "  n_sampled INTEGER NOT NULL,    -- sampled draws that gave it\n"
-    "  draws BLOB NOT NULL,           -- which: ascending numbers prompt * (n_samples + 1) + (0 = greedy, 1 + s = sample s); the\n"
-    "                                 -- first as it stands, then differences; 7 bits a byte, low ones first, bit 7 = more follows\n"
+    "  draws BLOB NOT NULL,           -- which draws: ascending numbers prompt * (n_samples + 1) + k, k = 0 for "
+    "greedy,\n"
+    "                                 -- 1 + s for sample s; the first as it stands, then differences; 7 bits a byte,\n"
+    "                                 -- low ones first, bit 7 set when more follow\n"
     "  PRIMARY KEY (label_set_id, fact_id, position),\n"
     "  FOREIGN KEY (label_set_id, fact_id) REFERENCES label(label_set_id, fact_id) ON DELETE CASCADE\n"
     ") WITHOUT ROWID;\n"
     "-- Labels as people read them.\n"
     "CREATE VIEW labels_view AS\n"
-    "SELECT l.label_set_id, s.model_name, t.name AS set_name, f.position, printf('%016x', l.fact_id) AS fact, f.relation,\n"
+    "SELECT l.label_set_id, s.model_name, t.name AS set_name, f.position, printf('%016x', l.fact_id) AS fact, "
+    "f.relation,\n"
     "       f.split, f.ood, f.subject, f.question, json_extract(f.answers, '$[0]') AS answer,\n"
     "       CASE WHEN l.unlabelable THEN 'Unlabelable' WHEN l.n_greedy = l.n_ex THEN 'HighlyKnown'\n"
-    "            WHEN l.n_greedy > 0 THEN 'MaybeKnown' WHEN l.n_sampled > 0 THEN 'WeaklyKnown' ELSE 'Unknown' END AS category,\n"
+    "            WHEN l.n_greedy > 0 THEN 'MaybeKnown' WHEN l.n_sampled > 0 THEN 'WeaklyKnown' ELSE 'Unknown' END AS "
+    "category,\n"
     "       1.0 * l.n_greedy / l.n_ex AS p_greedy,\n"
-    "       CASE WHEN l.n_samples > 0 THEN 1.0 * l.n_sampled / (l.n_ex * l.n_samples) ELSE 0.0 END AS p_sampled, l.p_gold\n"
+    "       CASE WHEN l.n_samples > 0 THEN 1.0 * l.n_sampled / (l.n_ex * l.n_samples) ELSE 0.0 END AS p_sampled, "
+    "l.p_gold\n"
     "FROM label l JOIN label_set s ON s.id = l.label_set_id JOIN fact_set t ON t.id = s.set_id\n"
     "     JOIN fact f ON f.set_id = s.set_id AND f.fact_id = l.fact_id;\n"
     "-- Recorded texts beside the question.\n"
     "CREATE VIEW answers_view AS\n"
-    "SELECT a.label_set_id, f.relation, f.split, f.question, json_extract(f.answers, '$[0]') AS answer, a.text, a.match,\n"
+    "SELECT a.label_set_id, f.relation, f.split, f.question, json_extract(f.answers, '$[0]') AS answer, a.text, "
+    "a.match,\n"
     "       a.n_greedy, a.n_sampled\n"
-    "FROM answer a JOIN label_set s ON s.id = a.label_set_id JOIN fact f ON f.set_id = s.set_id AND f.fact_id = a.fact_id;\n";
+    "FROM answer a JOIN label_set s ON s.id = a.label_set_id JOIN fact f ON f.set_id = s.set_id AND f.fact_id = "
+    "a.fact_id;\n";

@@ -33,7 +33,8 @@ slk_status slk_store_fail(slk_store *store, int code, const char *what, slk_err 
     if ((code & 0xFF) == SQLITE_BUSY)
         return slk_fail(err, status, "%s: %s: another process keeps the store locked (waited %d s)", store->path, what,
                         SLK_STORE_BUSY_MS / 1000);
-    const char *message = store->db && sqlite3_errcode(store->db) == code ? sqlite3_errmsg(store->db) : sqlite3_errstr(code);
+    const char *message =
+        store->db && sqlite3_errcode(store->db) == code ? sqlite3_errmsg(store->db) : sqlite3_errstr(code);
     return slk_fail(err, status, "%s: %s: %s", store->path, what, message);
 }
 
@@ -108,7 +109,8 @@ slk_status slk_store_step(slk_store *store, sqlite3_stmt *stmt, bool *row, const
     return code == SQLITE_ROW || code == SQLITE_DONE ? SLK_OK : slk_store_fail(store, code, what, err);
 }
 
-slk_status slk_store_query_int(slk_store *store, int64_t *out, bool *found, slk_err *err, const char *sql, const char *fmt, ...)
+slk_status slk_store_query_int(slk_store *store, int64_t *out, bool *found, slk_err *err, const char *sql,
+                               const char *fmt, ...)
 {
     sqlite3_stmt *stmt;
     bool row = false;
@@ -119,7 +121,8 @@ slk_status slk_store_query_int(slk_store *store, int64_t *out, bool *found, slk_
     va_start(args, fmt);
     int code = bind_list(stmt, fmt, args);
     va_end(args);
-    status = code == SQLITE_OK ? slk_store_step(store, stmt, &row, "query", err) : slk_store_fail(store, code, "query", err);
+    status =
+        code == SQLITE_OK ? slk_store_step(store, stmt, &row, "query", err) : slk_store_fail(store, code, "query", err);
     if (row) *out = sqlite3_column_int64(stmt, 0);
     if (found) *found = row;
     sqlite3_finalize(stmt);

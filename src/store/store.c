@@ -44,16 +44,17 @@ static slk_status check_version(slk_store *store, bool *fresh, slk_err *err)
     *fresh = false;
     slk_status status = slk_store_query_int(store, &application, NULL, err, "PRAGMA application_id", "");
     if (status == SLK_OK) status = slk_store_query_int(store, &version, NULL, err, "PRAGMA user_version", "");
-    if (status == SLK_OK) status = slk_store_query_int(store, &n_tables, NULL, err, "SELECT count(*) FROM sqlite_master", "");
+    if (status == SLK_OK)
+        status = slk_store_query_int(store, &n_tables, NULL, err, "SELECT count(*) FROM sqlite_master", "");
     if (status != SLK_OK) return status;
     *fresh = application == 0 && version == 0 && n_tables == 0;
     if (*fresh) return SLK_OK;
     if (application != SLK_STORE_APPLICATION_ID)
-        return slk_fail(err, SLK_E_FORMAT, "%s: no store: an SQLite file of another program (application_id %lld)", store->path,
-                        (long long)application);
+        return slk_fail(err, SLK_E_FORMAT, "%s: no store: an SQLite file of another program (application_id %lld)",
+                        store->path, (long long)application);
     if (version != SLK_STORE_VERSION)
-        return slk_fail(err, SLK_E_STATE, "%s: a store of schema version %lld, this slick (%s) knows version %d", store->path,
-                        (long long)version, SLICK_VERSION, SLK_STORE_VERSION);
+        return slk_fail(err, SLK_E_STATE, "%s: a store of schema version %lld, this slick (%s) knows version %d",
+                        store->path, (long long)version, SLICK_VERSION, SLK_STORE_VERSION);
     return SLK_OK;
 }
 
@@ -65,8 +66,8 @@ static slk_status make_tables(slk_store *store, slk_err *err)
     status = check_version(store, &fresh, err);
     if (status == SLK_OK && fresh) {
         char pragmas[96];
-        snprintf(pragmas, sizeof pragmas, "PRAGMA application_id = %d; PRAGMA user_version = %d", SLK_STORE_APPLICATION_ID,
-                 SLK_STORE_VERSION);
+        snprintf(pragmas, sizeof pragmas, "PRAGMA application_id = %d; PRAGMA user_version = %d",
+                 SLK_STORE_APPLICATION_ID, SLK_STORE_VERSION);
         status = slk_store_exec(store, slk_store_schema, "create tables", err);
         if (status == SLK_OK) status = slk_store_exec(store, pragmas, "create tables", err);
     }
@@ -74,9 +75,10 @@ static slk_status make_tables(slk_store *store, slk_err *err)
 }
 
 /* WAL: readers do not wait for the writer, and a commit is one append.
- * synchronous=NORMAL: a commit is then in the operating system's hands, but not yet forced to the disk. So a killed process loses nothing that it
- * had committed; a power cut may undo the last transactions, whole ones, and the file stays sound. What is lost then is work
- * that the same command does again with the same result, so forcing every batch of labels to the disk would buy nothing. */
+ * synchronous=NORMAL: a commit is then in the operating system's hands, but not yet forced to the disk. So a killed
+ * process loses nothing that it had committed; a power cut may undo the last transactions, whole ones, and the file
+ * stays sound. What is lost then is work that the same command does again with the same result, so forcing every batch
+ * of labels to the disk would buy nothing. */
 static slk_status set_up(slk_store *store, slk_store_mode mode, slk_err *err)
 {
     bool fresh;
@@ -88,8 +90,8 @@ static slk_status set_up(slk_store *store, slk_store_mode mode, slk_err *err)
         return slk_fail(err, SLK_E_FORMAT, "%s: no store: an SQLite file without tables", store->path);
     if (mode != SLK_STORE_READ) status = slk_store_exec(store, "PRAGMA journal_mode = WAL", "open", err);
     if (status == SLK_OK)
-        status = slk_store_exec(store, "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -65536",
-                                "open", err);
+        status = slk_store_exec(
+            store, "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -65536", "open", err);
     return status == SLK_OK && fresh ? make_tables(store, err) : status;
 }
 
@@ -144,8 +146,8 @@ const char *slk_store_path(const slk_store *store)
 
 /* --- transactions ------------------------------------------------------------------------------------------------- */
 
-/* IMMEDIATE: the write lock is taken at the beginning, where waiting for it is still possible; a reader that becomes a writer in the
- * middle may only fail. */
+/* IMMEDIATE: the write lock is taken at the beginning, where waiting for it is still possible; a reader that becomes a
+ * writer in the middle may only fail. */
 slk_status slk_store_begin(slk_store *store, slk_err *err)
 {
     char sql[40] = "BEGIN IMMEDIATE";

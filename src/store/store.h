@@ -4,15 +4,16 @@
  *         |
  *     label sets ---< prompts, labels, answers    store/labels.h   what `slick probe` found
  *
- * Tables and columns are described in schema.c, which users may query. Handles are for one thread each; several processes may
- * have the same file open: readers never wait, writers wait for each other up to SLK_STORE_BUSY_MS.
+ * Tables and columns are described in schema.c, which users may query. Handles are for one thread each; several
+ * processes may have the same file open: readers never wait, writers wait for each other up to SLK_STORE_BUSY_MS.
  *
- * Every function that changes something does it in one transaction: all of it is in the file, or nothing. Calls may be put together
- * between slk_store_begin() and slk_store_commit(); then they are one transaction. A process that is killed loses what it
- * had not committed and leaves a store that opens.
+ * Every function that changes something does it in one transaction: all of it is in the file, or nothing. Calls may be
+ * put together between slk_store_begin() and slk_store_commit(); then they are one transaction. A process that is
+ * killed loses what it had not committed and leaves a store that opens.
  *
- * Statuses of all functions here and in the other headers: SLK_E_IO (read-only file or folder, full disk), SLK_E_STATE (another
- * process kept the file locked; another schema version), SLK_E_FORMAT (damaged, or no store), SLK_E_MEMORY. Messages begin with the path. */
+ * Statuses of all functions here and in the other headers: SLK_E_IO (read-only file or folder, full disk), SLK_E_STATE
+ * (another process kept the file locked; another schema version), SLK_E_FORMAT (damaged, or no store), SLK_E_MEMORY.
+ * Messages begin with the path. */
 #ifndef SLK_STORE_STORE_H
 #define SLK_STORE_STORE_H
 
@@ -30,13 +31,14 @@ typedef enum slk_store_mode {
     SLK_STORE_CREATE, /* made when missing or empty */
 } slk_store_mode;
 
-/* Open the store at path. Also SLK_E_NOT_FOUND (missing, and mode is not CREATE). A file of something else is never changed. */
+/* Open the store at path. Also SLK_E_NOT_FOUND (missing, and mode is not CREATE). A file of something else is never
+ * changed. */
 slk_status slk_store_open(slk_store **out, const char *path, slk_store_mode mode, slk_err *err);
 void slk_store_close(slk_store *store); /* NULL is fine; rolls back what is not committed */
 const char *slk_store_path(const slk_store *store);
 
-/* A transaction around several calls. They nest: only the outermost commit writes, and a rollback undoes what came since its begin.
- * After a failed call inside, roll back. */
+/* A transaction around several calls. They nest: only the outermost commit writes, and a rollback undoes what came
+ * since its begin. After a failed call inside, roll back. */
 slk_status slk_store_begin(slk_store *store, slk_err *err);
 slk_status slk_store_commit(slk_store *store, slk_err *err);
 void slk_store_rollback(slk_store *store);

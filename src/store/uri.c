@@ -30,10 +30,13 @@ char *slk_store_uri(const char *path, bool read_only)
     slk_buf uri = {0};
     slk_buf_add_str(&uri, path[0] == '/' ? "file://" : "file:");
     for (const char *p = path; *p; p++) {
-        if (strchr("%?#", *p)) slk_buf_addf(&uri, "%%%02X", (unsigned char)*p);
-        else slk_buf_add(&uri, p, 1);
+        if (strchr("%?#", *p))
+            slk_buf_addf(&uri, "%%%02X", (unsigned char)*p);
+        else
+            slk_buf_add(&uri, p, 1);
     }
-    if (read_only) slk_buf_add_str(&uri, folder_is_writable(path) || has_wal(path) ? "?mode=ro" : "?mode=ro&immutable=1");
+    if (read_only)
+        slk_buf_add_str(&uri, folder_is_writable(path) || has_wal(path) ? "?mode=ro" : "?mode=ro&immutable=1");
     char *text = uri.failed ? NULL : slk_buf_take(&uri);
     slk_buf_release(&uri);
     return text;

@@ -82,15 +82,38 @@ static slk_status fail_merge(const slk_tokenizer *tok, size_t rank, slk_bytes me
                     shown, merge.data, n_part < 60 ? (int)n_part : 60, part);
 }
 
-/* One merge "left right" into the table. One that involves a token that text never gives (a control token) is left out.
- */
-static slk_status add_merge(slk_tokenizer *tok, size_t rank, slk_bytes merge, slk_buf *joined, slk_err *err)
+/* The two pieces of a merge. */
+static slk_status split_merge(const slk_tokenizer *tok, const slk_vocab *vocab, size_t rank, slk_bytes *parts,
+                              slk_err *err)
 {
+    if (vocab->pairs != NULL) {
+        slk_merge_pair pair = vocab->pairs[rank];
+        for (int i = 0; i < 2; i++) {
+            int32_t id = i == 0 ? pair.left : pair.right;
+            if (id < 0 || (size_t)id >= tok->n_tokens) {
+                return slk_fail(err, SLK_E_FORMAT, "%s: merge %zu: token id %d is outside the vocabulary of %zu tokens",
+                                tok->name, rank, (int)id, tok->n_tokens);
+            }
+            parts[i] = slk_token_raw(tok, id);
+        }
+        return SLK_OK;
+    }
+    slk_bytes merge = vocab->merges[rank];
     /* A piece is never empty, so the space is looked for from the second byte on. */
     const char *space = merge.len > 2 ? memchr(merge.data + 1, ' ', merge.len - 2) : NULL;
     if (space == NULL) return fail_merge(tok, rank, merge, NULL, 0, err);
-    slk_bytes parts[3] = {{merge.data, (size_t)(space - merge.data)},
-                          {space + 1, merge.len - (size_t)(space - merge.data) - 1}};
+    parts[0] = (slk_bytes){merge.data, (size_t)(space - merge.data)};
+    parts[1] = (slk_bytes){space + 1, merge.len - parts[0].len - 1};
+    return SLK_OK;
+}
+
+/* One merge into the table. One that involves a token that text never gives (a control token) is left out. */
+static slk_status add_merge(slk_tokenizer *tok, const slk_vocab *vocab, size_t rank, slk_buf *joined, slk_err *err)
+{
+    slk_bytes parts[3] = {{0}};
+    slk_status status = split_merge(tok, vocab, rank, parts, err);
+    if (status != SLK_OK) return status;
+    slk_bytes merge = vocab->pairs != NULL ? (slk_bytes){"of ids", 6} : vocab->merges[rank];
     slk_buf_clear(joined);
     slk_buf_add(joined, parts[0].data, parts[0].len);
     slk_buf_add(joined, parts[1].data, parts[1].len);
@@ -116,9 +139,10 @@ static slk_status add_merge(slk_tokenizer *tok, size_t rank, slk_bytes merge, sl
     return SLK_OK;
 }
 
-static slk_status build_merges(slk_tokenizer *tok, const slk_vocab *vocab, slk_err *err)
+slk_status slk_merges_build(slk_tokenizer *tok, const slk_vocab *vocab, slk_err *err)
 {
     slk_merge_table *t = &tok->merges;
+    tok->by_rank = true;
     if (vocab->n_merges > INT32_MAX / 4) {
         return slk_fail(err, SLK_E_FORMAT, "%s: %zu merges are too many", tok->name, vocab->n_merges);
     }
@@ -134,14 +158,21 @@ static slk_status build_merges(slk_tokenizer *tok, const slk_vocab *vocab, slk_e
     slk_buf_init(&joined);
     slk_status status = SLK_OK;
     for (size_t rank = 0; rank < t->n && status == SLK_OK; rank++) {
-        status = add_merge(tok, rank, vocab->merges[rank], &joined, err);
+        status = add_merge(tok, vocab, rank, &joined, err);
     }
     slk_buf_release(&joined);
     return status;
 }
 
-slk_status slk_bpe_build(slk_tokenizer *tok, const slk_vocab *vocab, slk_err *err)
+/* What cuts texts into words: the family that the file names, or the rules' own patterns. */
+static slk_status build_pretok(slk_tokenizer *tok, const slk_vocab *vocab, slk_err *err)
 {
+    if (vocab->rules != NULL) {
+        slk_pretok_info own = {.whole_words = vocab->rules->whole_words};
+        for (int i = 0; i < SLK_PRETOK_MAX_PATTERNS; i++) own.patterns[i] = vocab->rules->patterns[i];
+        tok->whole_words = own.whole_words;
+        return slk_pretok_create(&tok->pretok, &own, err);
+    }
     const char *pre = vocab->pre != NULL ? vocab->pre : "default";
     const slk_pretok_info *info = slk_pretok_find(pre, strlen(pre));
     if (info == NULL) {
@@ -151,14 +182,18 @@ slk_status slk_bpe_build(slk_tokenizer *tok, const slk_vocab *vocab, slk_err *er
             tok->name, pre);
     }
     tok->whole_words = info->whole_words;
+    return slk_pretok_create(&tok->pretok, info, err);
+}
+
+slk_status slk_bpe_build(slk_tokenizer *tok, const slk_vocab *vocab, slk_err *err)
+{
     for (unsigned byte = 0; byte < 256; byte++) {
         char spelled[4];
         size_t n = (size_t)slk_utf8_encode(spelled, byte_to_stand_in(byte));
         tok->byte_ids[byte] = slk_token_find(tok, spelled, n, SLK_TOKEN_F_TEXT);
     }
-    slk_status status = build_merges(tok, vocab, err);
-    if (status == SLK_OK) status = slk_pretok_create(&tok->pretok, info, err);
-    return status;
+    slk_status status = build_pretok(tok, vocab, err);
+    return status == SLK_OK ? slk_merges_build(tok, vocab, err) : status;
 }
 
 /* --- encoding --- */

@@ -160,6 +160,9 @@ static slk_status set_flags(slk_tokenizer *tok, const slk_vocab *vocab, slk_err 
         if (type == SLK_TOKEN_USER && !is_visible_ascii(slk_token_raw(tok, (int32_t)i)))
             tok->flags[i] = SLK_TOKEN_F_USER;
     }
+    for (size_t i = 0; vocab->rules != NULL && i < tok->n_tokens; i++) {
+        if ((vocab->rules->added[i] & SLK_ADDED_ONLY) != 0) tok->flags[i] &= (uint8_t)~SLK_TOKEN_F_TEXT;
+    }
     return SLK_OK;
 }
 
@@ -167,7 +170,12 @@ static void mark_well_known(slk_tokenizer *tok, int32_t eot)
 {
     for (size_t i = 0; i < sizeof WELL_KNOWN / sizeof *WELL_KNOWN; i++) {
         int32_t id = slk_token_find(tok, WELL_KNOWN[i].text, strlen(WELL_KNOWN[i].text), 0);
-        if (id >= 0) tok->flags[id] = (uint8_t)(SLK_TOKEN_F_SILENT | SLK_TOKEN_F_SPECIAL | WELL_KNOWN[i].flags);
+        if (id < 0) continue;
+        if (tok->rules == NULL) {
+            tok->flags[id] = (uint8_t)(SLK_TOKEN_F_SILENT | SLK_TOKEN_F_SPECIAL | WELL_KNOWN[i].flags);
+        } else if ((tok->flags[id] & (SLK_TOKEN_F_SPECIAL | SLK_TOKEN_F_USER)) != 0) {
+            tok->flags[id] |= (uint8_t)WELL_KNOWN[i].flags; /* Hugging Face: what the file says, but for the end */
+        }
     }
     for (size_t i = 0; i < sizeof USUAL_ENDS / sizeof *USUAL_ENDS; i++) {
         int32_t id = slk_token_find(tok, USUAL_ENDS[i], strlen(USUAL_ENDS[i]), SLK_TOKEN_F_SPECIAL);
@@ -221,7 +229,7 @@ static slk_status check_ids(slk_tokenizer *tok, const slk_vocab *vocab, slk_err 
     tok->eos = vocab->eos;
     tok->add_bos = vocab->add_bos;
     tok->add_eos = vocab->add_eos;
-    tok->add_space_prefix = vocab->kind == SLK_VOCAB_SPM && vocab->add_space_prefix;
+    tok->add_space_prefix = vocab->kind == SLK_VOCAB_SPM && vocab->add_space_prefix; /* rules: for decoding alone */
     return SLK_OK;
 }
 
@@ -231,11 +239,13 @@ static slk_status build(slk_tokenizer *tok, const slk_vocab *vocab, slk_err *err
     if (status == SLK_OK) status = copy_spellings(tok, vocab, err);
     if (status == SLK_OK) status = index_spellings(tok, err);
     if (status == SLK_OK) status = set_flags(tok, vocab, err);
+    if (status == SLK_OK && vocab->rules != NULL) status = slk_rules_create(&tok->rules, vocab, tok->name, err);
     if (status != SLK_OK) return status;
     mark_well_known(tok, vocab->eot);
     status = tok->kind == SLK_VOCAB_BPE ? slk_bpe_build(tok, vocab, err) : slk_spm_build(tok, vocab, err);
     if (status == SLK_OK) status = make_pieces(tok, vocab, err);
-    return status == SLK_OK ? slk_special_build(tok, err) : status;
+    if (status != SLK_OK) return status;
+    return tok->rules != NULL ? slk_added_build(tok, vocab, err) : slk_special_build(tok, err);
 }
 
 slk_status slk_tokenizer_create(slk_tokenizer **out, const slk_vocab *vocab, const char *name, slk_err *err)
@@ -284,5 +294,6 @@ void slk_tokenizer_free(slk_tokenizer *tok)
     free(tok->merges.result);
     free(tok->merges.slots);
     free(tok->order);
+    slk_rules_free(tok->rules);
     free(tok);
 }

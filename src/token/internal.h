@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/error.h"
+#include "base/mem.h"
 #include "token/pretok.h"
 #include "token/tokenizer.h"
 
@@ -41,6 +42,32 @@ typedef struct slk_merge_table {
     size_t mask;
 } slk_merge_table;
 
+/* Added tokens by Hugging Face's rules. texts are what is looked for: spellings, or normalised spellings. */
+typedef struct slk_added_token {
+    size_t at, n_bytes; /* in texts */
+    int32_t id;
+    uint8_t flags; /* SLK_ADDED* */
+} slk_added_token;
+
+typedef struct slk_added_set {
+    slk_special_set filter;
+    slk_buf texts;
+    slk_added_token *tokens;
+    size_t n_tokens, cap;
+    int32_t *slots; /* from text to index in tokens */
+    size_t slot_mask;
+} slk_added_set;
+
+/* slk_text_rules, owned by the tokenizer. */
+typedef struct slk_rules {
+    slk_normal_op *ops;
+    size_t n_ops;
+    slk_prefix prefix;
+    bool mark_spaces, split_words;
+    slk_added_set added[2]; /* looked for in [0]: the text as it is, [1]: the normalised text */
+    slk_arena strings;
+} slk_rules;
+
 struct slk_tokenizer {
     slk_vocab_kind kind;
     char *name;
@@ -56,9 +83,11 @@ struct slk_tokenizer {
     bool add_bos, add_eos, add_space_prefix;
     slk_pretok *pretok;     /* BPE */
     bool whole_words;       /* BPE */
-    slk_merge_table merges; /* BPE */
+    slk_merge_table merges; /* BPE; SPM where the file has ranks instead of scores */
+    bool by_rank;           /* merging goes by `merges` */
     uint32_t *order;        /* SPM [n_tokens]: lower merges sooner (descending score) */
     size_t max_text_bytes;  /* SPM: longest token with SLK_TOKEN_F_TEXT */
+    slk_rules *rules;       /* NULL: llama.cpp's */
 };
 
 /* The spelling of token id (in range); borrowed from the tokenizer. */
@@ -100,6 +129,7 @@ typedef struct slk_merging {
     slk_ids *out;
     char *spaced; /* SPM: the text with U+2581 for spaces */
     size_t spaced_cap;
+    slk_buf normal, marked; /* Hugging Face's rules: the normalised text, and the run of it that is encoded */
 } slk_merging;
 
 /* Free the buffers; the struct is the caller's. */
@@ -120,6 +150,10 @@ size_t slk_spm_decode_raw(char *out, slk_bytes raw, bool is_byte);
 /* Append the ids of text to m->out. */
 slk_status slk_bpe_encode(slk_merging *m, const char *text, size_t n_bytes, slk_err *err);
 slk_status slk_spm_encode(slk_merging *m, const char *text, size_t n_bytes, bool space_before, slk_err *err);
+/* The same for text in which U+2581 stands for spaces already. */
+slk_status slk_spm_encode_marked(slk_merging *m, const char *text, size_t n_bytes, slk_err *err);
+/* Fill tok->merges. */
+slk_status slk_merges_build(slk_tokenizer *tok, const slk_vocab *vocab, slk_err *err);
 /* Which order (lower first) and result joining has; false: they cannot be joined. */
 bool slk_bpe_find_merge(const slk_tokenizer *tok, int32_t left, int32_t right, uint32_t *order, int32_t *result);
 bool slk_spm_find_merge(const slk_tokenizer *tok, const char *text, size_t n_bytes, uint32_t *order, int32_t *result);
@@ -138,5 +172,25 @@ slk_status slk_special_build(slk_tokenizer *tok, slk_err *err);
  * leftmost place. *fragments is [*n], free() it. Errors: SLK_E_MEMORY. */
 slk_status slk_special_cut(const slk_tokenizer *tok, const char *text, size_t n_bytes, bool with_special,
                            slk_fragment **fragments, size_t *n, slk_err *err);
+
+/* A filter over texts; no text is empty. false: out of memory. */
+bool slk_special_add(slk_special_set *set, size_t *lengths_cap, const char *text, size_t n_bytes);
+void slk_special_sort(slk_special_set *set);
+/* Could a text of the set begin at text[at]? */
+bool slk_special_may_begin(const slk_special_set *set, const char *text, size_t at, size_t end);
+
+/* --- rules.c, added.c: Hugging Face's way --- */
+slk_status slk_rules_create(slk_rules **out, const slk_vocab *vocab, const char *name, slk_err *err);
+void slk_rules_free(slk_rules *rules);
+/* The normalised text, in `out` (cleared first). false: out of memory. */
+bool slk_rules_normalize(const slk_rules *rules, const char *text, size_t n_bytes, slk_buf *out);
+slk_status slk_rules_encode(slk_merging *m, const char *text, size_t n_bytes, bool with_special, slk_err *err);
+/* Collect the added tokens; tok->rules is there. */
+slk_status slk_added_build(slk_tokenizer *tok, const slk_vocab *vocab, slk_err *err);
+void slk_added_release(slk_added_set *set);
+/* Cut text at the set's tokens: leftmost first, of those the longest; a control token without with_special stays text,
+ * and nothing else is looked for inside it. *fragments is [*n], free() it. false: out of memory. */
+bool slk_added_cut(const slk_tokenizer *tok, int set, const char *text, size_t n_bytes, bool with_special,
+                   slk_fragment **fragments, size_t *n);
 
 #endif

@@ -22,9 +22,10 @@
  * linear time. */
 #define SPACES_BEFORE_WORD "[" S "]+(?![^" S "])|[" S "]+"
 #define GPT2               "'(?:[stmd]|re|ve|ll)| ?[" L "]++| ?[" N "]++| ?[^" S L N "]++|" SPACES_BEFORE_WORD
-#define LLAMA3(digits)                                                                                                 \
-    "'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\\r\\n" L N "]?+[" L "]++|" digits "| ?[^" S L N "]++[\\r\\n]*+|"    \
+#define LLAMA3_WITH(s, digits)                                                                                         \
+    "'(?:[" s "tTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\\r\\n" L N "]?+[" L "]++|" digits "| ?[^" S L N "]++[\\r\\n]*+|" \
     "[" S "]*[\\r\\n]+|" SPACES_BEFORE_WORD
+#define LLAMA3(digits) LLAMA3_WITH("sS", digits)
 
 static const slk_pretok_info GPT2_INFO = {.patterns = {GPT2}};
 static const slk_pretok_info SMOLLM_INFO = {.patterns = {"[" N "]", GPT2}};
@@ -44,6 +45,21 @@ static const struct {
     {"codeshell", &SMOLLM_INFO}, {"llama-bpe", &LLAMA3_INFO}, {"llama3", &LLAMA3_INFO},
     {"llama-v3", &LLAMA3_INFO},  {"qwen2", &QWEN2_INFO},      {"deepseek-r1-qwen", &QWEN2_INFO},
     {"stablelm2", &QWEN2_INFO},
+};
+
+#define REGEX_LLAMA3(digits)                                                                                           \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits                                               \
+    "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+
+/* Without regard to case an s is a long s, too: Hugging Face cuts there, llama.cpp does not. */
+#define S_OF_ANY_CASE "sS\\x{17F}"
+
+static const struct {
+    const char *regex, *pattern, *family;
+} REGEXES[] = {
+    {SLK_PRETOK_REGEX_GPT2, GPT2, "gpt-2"},
+    {REGEX_LLAMA3("\\p{N}{1,3}"), LLAMA3_WITH(S_OF_ANY_CASE, "[" N "]{1,3}+"), "llama-bpe"},
+    {REGEX_LLAMA3("\\p{N}"), LLAMA3_WITH(S_OF_ANY_CASE, "[" N "]"), "qwen2"},
 };
 
 struct slk_pretok {
@@ -67,6 +83,34 @@ const slk_pretok_info *slk_pretok_find(const char *name, size_t n_bytes)
             return FAMILIES[i].info;
     }
     return NULL;
+}
+
+const char *slk_pretok_find_regex(const char *regex, const char **family)
+{
+    for (size_t i = 0; i < sizeof REGEXES / sizeof *REGEXES; i++) {
+        if (strcmp(REGEXES[i].regex, regex) != 0) continue;
+        *family = REGEXES[i].family;
+        return REGEXES[i].pattern;
+    }
+    return NULL;
+}
+
+const char *slk_pretok_regex(const slk_pretok_info *info, bool *digits_first)
+{
+    *digits_first = info == &SMOLLM_INFO;
+    if (info == &GPT2_INFO || info == &SMOLLM_INFO) return REGEXES[0].regex;
+    if (info == &LLAMA3_INFO) return REGEXES[1].regex;
+    return info == &QWEN2_INFO ? REGEXES[2].regex : NULL;
+}
+
+const char *slk_pretok_digit(void)
+{
+    return "[" N "]";
+}
+
+const char *slk_pretok_digits(void)
+{
+    return "[" N "]++";
 }
 
 slk_status slk_pretok_create(slk_pretok **out, const slk_pretok_info *info, slk_err *err)

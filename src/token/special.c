@@ -18,8 +18,7 @@ static void set_pair(uint8_t *pairs, unsigned first, unsigned second)
     pairs[bit >> 3] |= (uint8_t)(1u << (bit & 7));
 }
 
-/* Could a token of the set begin at text[at]? */
-static bool may_begin(const slk_special_set *set, const char *text, size_t at, size_t end)
+bool slk_special_may_begin(const slk_special_set *set, const char *text, size_t at, size_t end)
 {
     unsigned bit = (unsigned)(unsigned char)text[at] << 8 | (at + 1 < end ? (unsigned char)text[at + 1] : 0);
     return (set->pairs[bit >> 3] >> (bit & 7) & 1) != 0;
@@ -31,26 +30,35 @@ static int compare_lengths_down(const void *a, const void *b)
     return x < y ? 1 : x > y ? -1 : 0;
 }
 
+bool slk_special_add(slk_special_set *set, size_t *lengths_cap, const char *text, size_t n_bytes)
+{
+    if (set->pairs == NULL) set->pairs = slk_alloc_zero(PAIRS_BYTES, 1);
+    if (set->pairs == NULL) return false;
+    for (unsigned second = 0; second < 256; second++) {
+        if (n_bytes == 1 || second == (unsigned char)text[1]) set_pair(set->pairs, (unsigned char)text[0], second);
+    }
+    for (size_t i = 0; i < set->n_lengths; i++) {
+        if (set->lengths[i] == n_bytes) return true;
+    }
+    if (!slk_grow(&set->lengths, lengths_cap, set->n_lengths + 1, sizeof *set->lengths)) return false;
+    set->lengths[set->n_lengths++] = (uint32_t)n_bytes;
+    return true;
+}
+
+void slk_special_sort(slk_special_set *set)
+{
+    if (set->n_lengths > 1) qsort(set->lengths, set->n_lengths, sizeof *set->lengths, compare_lengths_down);
+}
+
 static bool build_set(const slk_tokenizer *tok, slk_special_set *set, unsigned flags)
 {
-    set->pairs = slk_alloc_zero(PAIRS_BYTES, 1);
     size_t cap = 0;
-    if (set->pairs == NULL) return false;
     for (size_t i = 0; i < tok->n_tokens; i++) {
         slk_bytes raw = slk_token_raw(tok, (int32_t)i);
         if ((tok->flags[i] & flags) == 0 || raw.len == 0) continue;
-        for (unsigned second = 0; second < 256; second++) {
-            if (raw.len == 1 || second == (unsigned char)raw.data[1]) {
-                set_pair(set->pairs, (unsigned char)raw.data[0], second);
-            }
-        }
-        size_t known = 0;
-        while (known < set->n_lengths && set->lengths[known] != raw.len) known++;
-        if (known < set->n_lengths) continue;
-        if (!slk_grow(&set->lengths, &cap, set->n_lengths + 1, sizeof *set->lengths)) return false;
-        set->lengths[set->n_lengths++] = (uint32_t)raw.len;
+        if (!slk_special_add(set, &cap, raw.data, raw.len)) return false;
     }
-    if (set->n_lengths > 1) qsort(set->lengths, set->n_lengths, sizeof *set->lengths, compare_lengths_down);
+    slk_special_sort(set);
     return true;
 }
 
@@ -82,7 +90,8 @@ static bool cut_part(const slk_tokenizer *tok, int set, const char *text, slk_fr
     size_t end = part.at + part.n_bytes, begin = part.at;
     for (size_t at = part.at; at + len <= end;) {
         int32_t id = -1;
-        if (may_begin(&tok->specials[set], text, at, end)) id = slk_token_find(tok, text + at, len, flags_of_set(set));
+        if (slk_special_may_begin(&tok->specials[set], text, at, end))
+            id = slk_token_find(tok, text + at, len, flags_of_set(set));
         if (id < 0) {
             at++;
             continue;
@@ -99,7 +108,7 @@ static bool any_may_begin(const slk_special_set *set, const char *text, size_t n
 {
     if (set->n_lengths == 0) return false;
     for (size_t at = 0; at < n_bytes; at++) {
-        if (may_begin(set, text, at, n_bytes)) return true;
+        if (slk_special_may_begin(set, text, at, n_bytes)) return true;
     }
     return false;
 }

@@ -89,7 +89,8 @@ slk_status slk_spm_build(slk_tokenizer *tok, const slk_vocab *vocab, slk_err *er
         size_t len = slk_token_raw(tok, (int32_t)i).len;
         if ((tok->flags[i] & SLK_TOKEN_F_TEXT) != 0 && len > tok->max_text_bytes) tok->max_text_bytes = len;
     }
-    return build_bytes(tok, vocab, err);
+    slk_status status = build_bytes(tok, vocab, err);
+    return status == SLK_OK && vocab->pairs != NULL ? slk_merges_build(tok, vocab, err) : status;
 }
 
 bool slk_spm_find_merge(const slk_tokenizer *tok, const char *text, size_t n_bytes, uint32_t *order, int32_t *result)
@@ -143,13 +144,21 @@ static slk_status push_symbol(slk_merging *m, const slk_symbol *symbol, slk_err 
 
 slk_status slk_spm_encode(slk_merging *m, const char *text, size_t n_bytes, bool space_before, slk_err *err)
 {
-    size_t n = 0;
+    size_t n;
+    if (!mark_spaces(m, text, n_bytes, space_before, &n)) {
+        return slk_fail(err, SLK_E_MEMORY, "%s: out of memory for a text of %zu bytes", m->tok->name, n_bytes);
+    }
+    return slk_spm_encode_marked(m, m->spaced, n, err);
+}
+
+slk_status slk_spm_encode_marked(slk_merging *m, const char *text, size_t n_bytes, slk_err *err)
+{
     m->n_symbols = 0;
-    bool fits = mark_spaces(m, text, n_bytes, space_before, &n);
-    m->text = m->spaced;
-    for (size_t at = 0; at < n && fits;) {
+    m->text = text;
+    bool fits = true;
+    for (size_t at = 0; at < n_bytes && fits;) {
         uint32_t code;
-        int used = slk_utf8_decode(&code, m->text + at, n - at);
+        int used = slk_utf8_decode(&code, m->text + at, n_bytes - at);
         size_t len = used > 0 ? (size_t)used : 1;
         fits = slk_merging_add(m, at, len, slk_token_find(m->tok, m->text + at, len, SLK_TOKEN_F_TEXT));
         at += len;

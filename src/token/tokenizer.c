@@ -38,6 +38,17 @@ static slk_status encode_fragments(slk_merging *m, const char *text, const slk_f
     return SLK_OK;
 }
 
+static slk_status encode_like_llama_cpp(slk_merging *m, const char *text, size_t n_bytes, bool special, slk_err *err)
+{
+    slk_fragment *fragments;
+    size_t n;
+    slk_status status = slk_special_cut(m->tok, text, n_bytes, special, &fragments, &n, err);
+    if (status != SLK_OK) return status;
+    status = encode_fragments(m, text, fragments, n, err);
+    free(fragments);
+    return status;
+}
+
 slk_status slk_tokenizer_encode(const slk_tokenizer *tok, const char *text, size_t n_bytes, unsigned flags,
                                 slk_ids *out, slk_err *err)
 {
@@ -45,22 +56,21 @@ slk_status slk_tokenizer_encode(const slk_tokenizer *tok, const char *text, size
         return slk_fail(err, SLK_E_ARG, "%s: a text of %zu bytes is too long, the limit is %zu", tok->name, n_bytes,
                         MAX_TEXT_BYTES);
     }
-    slk_fragment *fragments;
-    size_t n_fragments;
-    slk_status status =
-        slk_special_cut(tok, text, n_bytes, (flags & SLK_ENCODE_SPECIAL) != 0, &fragments, &n_fragments, err);
-    if (status != SLK_OK) return status;
     size_t n_before = out->n;
     bool add_bos = (flags & SLK_ENCODE_BOS) != 0 && tok->add_bos,
          add_eos = (flags & SLK_ENCODE_BOS) != 0 && tok->add_eos;
     slk_merging m = {.tok = tok, .out = out};
+    slk_status status = SLK_OK;
     if (add_bos && !slk_ids_push(out, tok->bos)) status = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", tok->name);
-    if (status == SLK_OK) status = encode_fragments(&m, text, fragments, n_fragments, err);
+    if (status == SLK_OK) {
+        bool special = (flags & SLK_ENCODE_SPECIAL) != 0;
+        status = tok->rules != NULL ? slk_rules_encode(&m, text, n_bytes, special, err)
+                                    : encode_like_llama_cpp(&m, text, n_bytes, special, err);
+    }
     if (status == SLK_OK && add_eos && !slk_ids_push(out, tok->eos)) {
         status = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", tok->name);
     }
     slk_merging_release(&m);
-    free(fragments);
     if (status != SLK_OK) out->n = n_before;
     return status;
 }

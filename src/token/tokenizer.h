@@ -29,19 +29,63 @@ typedef struct slk_bytes {
     size_t len;
 } slk_bytes;
 
+/* How a token is matched verbatim by Hugging Face's rules. */
+enum {
+    SLK_ADDED = 1,            /* one of "added_tokens": cut out of texts before anything else */
+    SLK_ADDED_LSTRIP = 2,     /* swallows the white space before it */
+    SLK_ADDED_RSTRIP = 4,     /* and behind it */
+    SLK_ADDED_NORMALIZED = 8, /* looked for in the normalised text */
+    SLK_ADDED_ONLY = 16,      /* no token of the model itself: merging never makes it */
+};
+
+typedef enum slk_normal_kind { SLK_NORMAL_NFC, SLK_NORMAL_PREPEND, SLK_NORMAL_REPLACE } slk_normal_kind;
+
+/* One step of normalising. PREPEND: `to` before every text that is not empty; REPLACE: every `from` by `to`. */
+typedef struct slk_normal_op {
+    slk_normal_kind kind;
+    slk_bytes from, to;
+} slk_normal_op;
+
+typedef enum slk_prefix { SLK_PREFIX_NONE, SLK_PREFIX_FIRST, SLK_PREFIX_ALWAYS } slk_prefix;
+
+#define SLK_RULES_MAX_PATTERNS 4
+
+/* What Hugging Face's tokenizers does otherwise than llama.cpp, or llama.cpp knows by a name alone. The leftmost
+ * longest added token is cut out first, then texts are normalised (after which added tokens that ask for it are cut
+ * out), get a space before them and are cut into words. */
+typedef struct slk_text_rules {
+    const uint8_t *added; /* [n_tokens] SLK_ADDED*; control and unknown ones are matched on request, others always */
+    const slk_normal_op *ops;
+    size_t n_ops;
+    slk_prefix prefix; /* a space (SPM: U+2581) before a text that does not begin with one: the text at the very
+                          beginning, or each one between added tokens */
+    bool mark_spaces;  /* SPM: U+2581 for spaces after normalising */
+    bool split_words;  /* SPM: merging does not cross the beginning of a word (U+2581) */
+    const char *patterns[SLK_RULES_MAX_PATTERNS]; /* BPE: PCRE2, as slk_pretok_info has them */
+    bool whole_words;                             /* BPE: a word that is a token is not merged */
+} slk_text_rules;
+
+typedef struct slk_merge_pair {
+    int32_t left, right; /* token ids */
+} slk_merge_pair;
+
 /* Description of a vocabulary; everything is copied by create(). */
 typedef struct slk_vocab {
     slk_vocab_kind kind;
     const char *pre; /* BPE pre-tokeniser: "smollm" "gpt-2" "llama-bpe" "qwen2" "default"; others: SLK_E_UNSUPPORTED */
     size_t n_tokens;
-    const slk_bytes *tokens; /* [n_tokens] as in the file (byte stand-ins, U+2581) */
-    const float *scores;     /* [n_tokens] or NULL (BPE) */
-    const int32_t *types;    /* [n_tokens] slk_token_type, or NULL: all normal */
-    const slk_bytes *merges; /* [n_merges] "left right", in rank order (BPE) */
+    const slk_bytes *tokens;     /* [n_tokens] as in the file (byte stand-ins, U+2581) */
+    const float *scores;         /* [n_tokens] or NULL (BPE) */
+    const int32_t *types;        /* [n_tokens] slk_token_type, or NULL: all normal */
+    const slk_bytes *merges;     /* [n_merges] "left right", in rank order (BPE) */
+    const slk_merge_pair *pairs; /* [n_merges] the same as ids, instead of `merges`; SPM: merging goes by them, not by
+                                    the scores */
     size_t n_merges;
-    int32_t bos, eos, unk, eot; /* -1: none */
-    bool add_bos, add_eos;      /* add_eos is honoured by encode only with SLK_ENCODE_BOS */
-    bool add_space_prefix;      /* SPM */
+    int32_t bos, eos, unk, eot;  /* -1: none */
+    bool add_bos, add_eos;       /* add_eos is honoured by encode only with SLK_ENCODE_BOS */
+    bool add_space_prefix;       /* SPM */
+    const slk_text_rules *rules; /* NULL: as llama.cpp; else Hugging Face's; then `pre` does not count, and
+                                    add_space_prefix for decoding only */
 } slk_vocab;
 
 typedef struct slk_tokenizer slk_tokenizer;

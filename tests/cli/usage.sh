@@ -5,7 +5,7 @@
 expect_exit 0 "$slick" --version
 expect_match out '^slick [0-9]+\.[0-9]+\.[0-9]+$'
 expect_exit 0 "$slick" help
-expect_match out '^usage: slick \[GLOBAL OPTIONS\] COMMAND \[ARGUMENTS\]$' '--store FILE .*\(default slick.db\)' '^  import '
+expect_match out '^usage: slick \[GLOBAL OPTIONS\] COMMAND \[ARGUMENTS\]$' '--store FILE .*everything \(default slick.db\)' '^  import '
 [ -s err ] && fail "help writes to stderr"
 cp out overview
 expect_exit 0 "$slick" --help

@@ -4,10 +4,10 @@
  * kept. Two ways to run it:
  *   whole   one call for all rows, the library spreads it over threads; used where the self-test found a row's bits
  *           independent of the number of rows (all AVX-512 kernels so far);
- *   tiles   rows in tiles of a fixed height, the last one padded with zero rows in scratch memory, one thread a call and the
- *           threads over the tiles (the AVX2 kernels).
- * Rows with gaps between them would get another kernel, whose bits depend on the number of rows even with AVX-512; so the library
- * only ever sees contiguous rows, and others are copied. */
+ *   tiles   rows in tiles of a fixed height, the last one padded with zero rows in scratch memory, one thread a call
+ * and the threads over the tiles (the AVX2 kernels). Rows with gaps between them would get another kernel, whose bits
+ * depend on the number of rows even with AVX-512; so the library only ever sees contiguous rows, and others are copied.
+ */
 #include "compute/internal.h"
 
 #include <oneapi/dnnl/dnnl.h>
@@ -52,7 +52,8 @@ struct slk_packed {
     size_t n_bytes;
 };
 
-/* --- the library's state ---------------------------------------------------------------------------------------------- */
+/* --- the library's state
+ * ---------------------------------------------------------------------------------------------- */
 
 slk_isa slk_dnnl_isa(void)
 {
@@ -81,6 +82,8 @@ slk_status slk_dnnl_create(slk_dnnl **out, slk_dtype dtype, int n_threads, slk_e
     if (!d) return slk_fail(err, SLK_E_MEMORY, "out of memory");
     d->dtype = dtype;
     d->n_threads = n_threads;
+    /* the products are kept here, by shape; the library's own cache would keep those of the self-test, too (25 MB) */
+    dnnl_set_primitive_cache_capacity(0);
     if (dnnl_engine_create(&d->engine, dnnl_cpu, 0) != dnnl_success ||
         dnnl_stream_create(&d->stream, d->engine, dnnl_stream_default_flags) != dnnl_success) {
         slk_dnnl_free(d);
@@ -107,7 +110,8 @@ int slk_dnnl_tile(const slk_dnnl *d)
     return d->tile;
 }
 
-/* --- primitives ------------------------------------------------------------------------------------------------------- */
+/* --- primitives
+ * ------------------------------------------------------------------------------------------------------- */
 
 static dnnl_data_type_t dnnl_type(slk_dtype t)
 {
@@ -241,7 +245,8 @@ static key make_key(slk_dtype y_dtype, const slk_weight *w, int64_t n_rows, bool
     return k;
 }
 
-/* --- products --------------------------------------------------------------------------------------------------------- */
+/* --- products
+ * --------------------------------------------------------------------------------------------------------- */
 
 static slk_status fail_matmul(const slk_weight *w, int64_t n_rows, slk_err *err)
 {
@@ -301,7 +306,7 @@ static slk_status matmul_tiles(slk_dnnl *d, void *y, slk_dtype y_dtype, const vo
     t.x_at = round_up_64(p->scratch_bytes);
     t.y_at = t.x_at + round_up_64((size_t)height * t.x_row);
     t.step = t.y_at + round_up_64((size_t)height * t.y_row);
-    int n_threads = n_tiles < d->n_threads ? (int)n_tiles : d->n_threads;
+    int n_threads = n_tiles > 1 ? d->n_threads : 1;
     char *scratch = slk_scratch_get(&d->scratch, t.step * (size_t)n_threads);
     if (!scratch) return fail_matmul(w, n_rows, err);
     omp_set_num_threads(1); /* the library's own team, should the region below have one thread only */
@@ -344,7 +349,8 @@ slk_status slk_dnnl_matmul(slk_dnnl *d, void *y, slk_dtype y_dtype, int64_t ldy,
     return status;
 }
 
-/* --- packed weights --------------------------------------------------------------------------------------------------- */
+/* --- packed weights
+ * --------------------------------------------------------------------------------------------------- */
 
 /* The layout is the one that the library prefers for this many rows; it takes it for any other number, too. */
 #define PACK_ROWS 1024
@@ -415,11 +421,12 @@ size_t slk_packed_bytes(const slk_packed *p)
     return p ? p->n_bytes : 0;
 }
 
-/* --- self-test -------------------------------------------------------------------------------------------------------- */
+/* --- self-test
+ * -------------------------------------------------------------------------------------------------------- */
 
 /* Different contents that the rows of a test repeat; no divisor of any blocking. */
 #define N_CONTENTS 3
-#define TEST_ROWS 300
+#define TEST_ROWS  300
 
 typedef struct variant {
     slk_dtype y_dtype;
@@ -429,10 +436,10 @@ typedef struct variant {
 typedef struct test {
     slk_weight w; /* plain */
     slk_packed *packed;
-    void *weights, *x;    /* x [TEST_ROWS, n_in]: row r has content r % N_CONTENTS */
-    float *bias;          /* [n_out] */
-    char *y, *expected;   /* [TEST_ROWS, n_out], [N_CONTENTS, n_out]: f32 or bf16 */
-    char *initial;        /* [n_out] f32: what accumulation starts from */
+    void *weights, *x;  /* x [TEST_ROWS, n_in]: row r has content r % N_CONTENTS */
+    float *bias;        /* [n_out] */
+    char *y, *expected; /* [TEST_ROWS, n_out], [N_CONTENTS, n_out]: f32 or bf16 */
+    char *initial;      /* [n_out] f32: what accumulation starts from */
 } test;
 
 /* Values in [-1, 1) that use every bit of the type's significand. */
@@ -509,13 +516,14 @@ static slk_status test_whole(slk_dnnl *d, const test *t, const variant *v, const
     for (size_t i = 0; i < sizeof counts / sizeof *counts && *holds && !status; i++) {
         status = test_multiply(d, t, t->y, 0, counts[i], v, packed, d->n_threads, err);
         for (int r = 0; r < counts[i] && *holds && !status; r++)
-            *holds = !memcmp(t->y + (size_t)r * row_bytes, t->expected + (size_t)(r % N_CONTENTS) * row_bytes, row_bytes);
+            *holds =
+                !memcmp(t->y + (size_t)r * row_bytes, t->expected + (size_t)(r % N_CONTENTS) * row_bytes, row_bytes);
     }
     return status;
 }
 
-/* Do all rows of a tile, on one thread, get the same bits for the same content? Rows do not mix in a product, so what stands in
- * the other rows cannot matter. */
+/* Do all rows of a tile, on one thread, get the same bits for the same content? Rows do not mix in a product, so what
+ * stands in the other rows cannot matter. */
 static slk_status test_tile(slk_dnnl *d, const test *t, const variant *v, int height, bool *holds, slk_err *err)
 {
     size_t row_bytes = (size_t)t->w.n_out * dtype_bytes(v->y_dtype);
@@ -525,8 +533,8 @@ static slk_status test_tile(slk_dnnl *d, const test *t, const variant *v, int he
         if (shift == 0) memcpy(t->expected, t->y, row_bytes * (size_t)(height < N_CONTENTS ? height : N_CONTENTS));
         if (height < N_CONTENTS) continue; /* too few rows for a position to matter to */
         for (int r = 0; r < height && *holds; r++)
-            *holds = !memcmp(t->y + (size_t)r * row_bytes,
-                             t->expected + (size_t)((r + shift) % N_CONTENTS) * row_bytes, row_bytes);
+            *holds = !memcmp(t->y + (size_t)r * row_bytes, t->expected + (size_t)((r + shift) % N_CONTENTS) * row_bytes,
+                             row_bytes);
     }
     return SLK_OK;
 }
@@ -565,5 +573,6 @@ slk_status slk_dnnl_self_test(slk_dnnl *d, const slk_shape *shapes, size_t n_sha
         }
         if (holds) return SLK_OK;
     }
-    return slk_fail(err, SLK_E_UNSUPPORTED, "oneDNN: its products depend on the number of rows, in tiles of any height");
+    return slk_fail(err, SLK_E_UNSUPPORTED,
+                    "oneDNN: its products depend on the number of rows, in tiles of any height");
 }

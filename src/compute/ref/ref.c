@@ -82,6 +82,7 @@ static void rotate(void *y, slk_dtype dtype, int64_t at, const float *x, const f
         int first = a->rope_pairs ? 2 * i : i, second = a->rope_pairs ? 2 * i + 1 : i + half;
         double cos = a->rope_cos ? a->rope_cos[(int64_t)pos * half + i] : 1;
         double sin = a->rope_cos ? a->rope_sin[(int64_t)pos * half + i] : 0;
+        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): h is filled above, either way */
         put(y, dtype, at + first, h[first] * cos - h[second] * sin);
         put(y, dtype, at + second, h[second] * cos + h[first] * sin);
     }
@@ -92,8 +93,7 @@ static void split_qkv(void *q, void *k, void *v, slk_dtype dtype, const float *q
     int hd = a->head_dim;
     for (int h = 0; h < a->n_heads; h++) rotate(q, dtype, (int64_t)h * hd, qkv + (int64_t)h * hd, a->q_gain, pos, a);
     qkv += (int64_t)a->n_heads * hd;
-    for (int h = 0; h < a->n_kv_heads; h++)
-        rotate(k, dtype, (int64_t)h * hd, qkv + (int64_t)h * hd, a->k_gain, pos, a);
+    for (int h = 0; h < a->n_kv_heads; h++) rotate(k, dtype, (int64_t)h * hd, qkv + (int64_t)h * hd, a->k_gain, pos, a);
     qkv += (int64_t)a->n_kv_heads * hd;
     for (int i = 0; i < a->n_kv_heads * hd; i++) put(v, dtype, i, qkv[i]);
 }
