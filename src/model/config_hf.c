@@ -297,12 +297,14 @@ slk_status slk_config_read_hf(slk_config *c, const json_t *json, const char *pat
     c->tied = read_bool(&r, "tie_word_embeddings", family->hf_tied);
     read_rope(&r, c);
     read_window(&r, c);
-    c->attention_scale = 1 / sqrtf((float)c->head_dim);
+    c->query_scalar = c->head_dim;
+    c->attention_scale = 1 / sqrtf((float)c->query_scalar);
     if (!family->scaled_embedding) return r.status;
     /* Gemma: null switches a soft-cap off, absence means the family's. */
     bool has_caps = json_object_get(json, "attn_logit_softcapping") != NULL, has_cap = json_object_get(json, "final_logit_softcapping") != NULL;
     c->attention_softcap = (float)read_real(&r, "attn_logit_softcapping", has_caps ? 0 : (double)family->attention_softcap);
     c->logit_softcap = (float)read_real(&r, "final_logit_softcapping", has_cap ? 0 : (double)family->logit_softcap);
-    c->attention_scale = 1 / sqrtf((float)read_real(&r, "query_pre_attn_scalar", 256));
+    c->query_scalar = read_real(&r, "query_pre_attn_scalar", 256);
+    c->attention_scale = 1 / sqrtf((float)c->query_scalar);
     return r.status;
 }
