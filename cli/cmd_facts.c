@@ -105,8 +105,8 @@ static slk_status print_relations(const view *v, slk_err *err)
 static slk_status print_view(const view *v, slk_err *err)
 {
     size_t n_ood = count_ood(v);
-    printf("%s: %s facts of %zu relation%s", v->info->name, slk_show_count(v->info->n_facts).text, v->relations.n,
-           v->relations.n == 1 ? "" : "s");
+    printf("%s: %s fact%s of %zu relation%s", v->info->name, slk_show_count(v->info->n_facts).text,
+           v->info->n_facts == 1 ? "" : "s", v->relations.n, v->relations.n == 1 ? "" : "s");
     if (n_ood) printf(" (%zu out of distribution)", n_ood);
     printf(", imported %s by slick %s, %zu label set%s\n\n", v->info->created, v->info->version, v->info->n_label_sets,
            v->info->n_label_sets == 1 ? "" : "s");

@@ -10,16 +10,16 @@
 #include "terminal.h"
 
 static struct {
-    const char *name, *map, *split, *format, *overlap;
-    slk_list ood, relations;
+    const char *name, *split, *format, *overlap;
+    slk_list map, ood, relations;
     bool keep_multi_answer, keep_ood_train;
 } opt;
 
 static const slk_option OPTIONS[] = {
     SLK_OPT_STR("name", &opt.name, "SET", NULL,
                 "name of the fact set (default: entityquestions, or the first file's name)"),
-    SLK_OPT_STR("map", &opt.map, "FIELD=NAME,..", NULL,
-                "what the fields are called in the file: question=prompt,answer=completion"),
+    SLK_OPT_LIST("map", &opt.map, "FIELD=NAME,..",
+                 "what the fields are called in the file: question=prompt,answer=completion"),
     SLK_OPT_CHOICE("split", &opt.split, "train|dev|test", "train", "split of the facts that do not say theirs"),
     SLK_OPT_LIST("ood", &opt.ood, "REL,REL", "relations out of distribution: only ever tested"),
     SLK_OPT_CHOICE("format", &opt.format, "auto|jsonl|json|csv|tsv", "auto", "of the files"),
@@ -55,28 +55,6 @@ static slk_status check_usage(slk_cli *cli, slk_err *err)
     return SLK_OK;
 }
 
-/* The copy that comes with slick: the installed one, else the one in the source tree. free() it. */
-static slk_status find_own_copy(char **out, slk_err *err)
-{
-    static const char *const FOLDERS[] = {SLICK_DATA_DIR, SLICK_SOURCE_DIR "/data"};
-    *out = NULL;
-    for (size_t i = 0; i < sizeof FOLDERS / sizeof *FOLDERS; i++) {
-        slk_buf path;
-        slk_buf_init(&path);
-        slk_buf_addf(&path, "%s/entityquestions.tar.xz", FOLDERS[i]);
-        char *text = slk_buf_take(&path);
-        if (!text) return slk_fail(err, SLK_E_MEMORY, "out of memory");
-        if (slk_file_exists(text)) {
-            *out = text;
-            return SLK_OK;
-        }
-        free(text);
-    }
-    return slk_fail(err, SLK_E_NOT_FOUND,
-                    "entityquestions.tar.xz: not in %s, nor in %s: give its folder (slick import entityquestions DIR)",
-                    FOLDERS[0], FOLDERS[1]);
-}
-
 /* "data/my facts.v2.jsonl" -> "my facts.v2". free() it; NULL: out of memory. */
 static char *name_of_file(const char *path)
 {
@@ -98,13 +76,28 @@ static slk_filter_options filter_options(void)
     };
 }
 
-static slk_status read_files(slk_facts *facts, slk_import_report *report, const slk_cli *cli, slk_err *err)
+/* --map, all of them: "question=prompt,answer=completion". */
+static slk_status read_map(slk_field_map *map, slk_cli *cli, slk_err *err)
 {
-    slk_field_map map;
+    slk_err problem = {0};
+    slk_buf text;
+    slk_buf_init(&text);
+    for (size_t i = 0; i < opt.map.n; i++) slk_buf_addf(&text, "%s%s", i ? "," : "", opt.map.items[i]);
+    slk_status status = text.failed ? slk_fail(err, SLK_E_MEMORY, "out of memory") : SLK_OK;
+    if (status == SLK_OK) status = slk_field_map_init(map, text.data, &problem);
+    slk_buf_release(&text);
+    if (status == SLK_E_ARG) return slk_cli_usage(cli, err, "--map: %s", problem.msg);
+    if (problem.code && err) *err = problem;
+    return status;
+}
+
+static slk_status read_files(slk_facts *facts, slk_import_report *report, slk_cli *cli, slk_err *err)
+{
+    slk_field_map map = {0};
     slk_filter_options filters = filter_options();
     slk_read_options reading;
     slk_read_options_init(&reading);
-    slk_status status = slk_field_map_init(&map, opt.map, err);
+    slk_status status = read_map(&map, cli, err);
     if (status == SLK_OK) {
         reading.map = &map;
         reading.format = slk_data_format_parse(opt.format);
@@ -123,7 +116,7 @@ static slk_status read_entityquestions(slk_facts *facts, slk_import_report *repo
     slk_filter_options filters = filter_options();
     if (cli->n_args == 2) return slk_import_entityquestions(facts, report, cli->args[1], &filters, err);
     char *path;
-    slk_status status = find_own_copy(&path, err);
+    slk_status status = slk_cli_find_entityquestions(&path, err);
     if (status == SLK_OK) status = slk_import_entityquestions(facts, report, path, &filters, err);
     free(path);
     return status;
@@ -157,9 +150,10 @@ static void note_result(const slk_cli *cli, const char *name, size_t n_facts, sl
 {
     slk_shown n = slk_show_count(n_facts);
     if (result == SLK_PUT_UNCHANGED)
-        slk_cli_note(cli, "set %s: the same %s facts are in %s already", name, n.text, cli->store);
+        slk_cli_note(cli, "set %s: the same %s fact%s in %s already", name, n.text, n_facts == 1 ? " is" : "s are",
+                     cli->store);
     else
-        slk_cli_note(cli, "set %s: %s facts %s %s", name, n.text,
+        slk_cli_note(cli, "set %s: %s fact%s %s %s", name, n.text, n_facts == 1 ? "" : "s",
                      result == SLK_PUT_REPLACED ? "replaced those in" : "written to", cli->store);
 }
 

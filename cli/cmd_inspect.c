@@ -464,9 +464,9 @@ const slk_command slk_cmd_inspect = {
     .group = SLK_GROUP_MODEL,
     .summary = "architecture, shapes, parameters, tokenizer, memory needed",
     .synopsis = "MODEL",
-    .about = "Reads the head of the file only, so it is quick for any size. Quantised tensors are said to be so: they "
-             "take the "
-             "memory of the compute type once loaded.",
+    .about = "Reads the head of the file only, so it is quick for any size. Quantised tensors take the memory of the "
+             "compute "
+             "type once loaded.",
     .examples = {"slick inspect model.gguf", "slick inspect model.gguf --tensors", "slick inspect model.gguf --json"},
     .n_args_min = 1,
     .n_args_max = 1,

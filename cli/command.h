@@ -54,7 +54,8 @@
     X(probe)                                                                                                           \
     X(labels)                                                                                                          \
     X(relabel)                                                                                                         \
-    X(merge)
+    X(merge)                                                                                                           \
+    X(bench)
 
 typedef enum slk_group { SLK_GROUP_MODEL, SLK_GROUP_KNOW, SLK_GROUP_MEASURE, SLK_N_GROUPS } slk_group;
 

@@ -190,14 +190,17 @@ static slk_status unknown_command(const char *name, slk_err *err)
 static slk_status check_arguments(slk_err *err)
 {
     const slk_command *c = cli.command;
-    int line = (int)strcspn(c->synopsis, "\n");
-    const char *wanted = line ? c->synopsis : "none";
-    if (!line) line = 4;
-    if (cli.n_args < c->n_args_min)
-        return slk_fail(err, SLK_E_ARG, "an argument is missing: expected %.*s", line, wanted);
+    char wanted[256] = "none";
+    size_t at = 0;
+    for (const char *p = c->synopsis; *p && at + 8 < sizeof wanted; p++) { /* several forms: "A, or B" */
+        bool is_break = *p == '\n';
+        memcpy(wanted + at, is_break ? ", or " : p, is_break ? 5 : 1);
+        at += is_break ? 5 : 1;
+        wanted[at] = '\0';
+    }
+    if (cli.n_args < c->n_args_min) return slk_fail(err, SLK_E_ARG, "an argument is missing: expected %s", wanted);
     if (c->n_args_max >= 0 && cli.n_args > c->n_args_max)
-        return slk_fail(err, SLK_E_ARG, "one argument too many: '%s' (expected %.*s)", cli.args[c->n_args_max], line,
-                        wanted);
+        return slk_fail(err, SLK_E_ARG, "one argument too many: '%s' (expected %s)", cli.args[c->n_args_max], wanted);
     return SLK_OK;
 }
 

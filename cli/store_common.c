@@ -1,7 +1,9 @@
 #include "store_common.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+#include "base/file.h"
 #include "data/filter.h"
 #include "table.h"
 #include "terminal.h"
@@ -112,4 +114,25 @@ slk_status slk_cli_print_import(const json_t *report, FILE *stream, slk_err *err
     slk_status status = slk_table_print(&table, stream, err);
     slk_table_release(&table);
     return status;
+}
+
+slk_status slk_cli_find_entityquestions(char **out, slk_err *err)
+{
+    static const char *const FOLDERS[] = {SLICK_DATA_DIR, SLICK_SOURCE_DIR "/data"};
+    *out = NULL;
+    for (size_t i = 0; i < sizeof FOLDERS / sizeof *FOLDERS; i++) {
+        slk_buf path;
+        slk_buf_init(&path);
+        slk_buf_addf(&path, "%s/entityquestions.tar.xz", FOLDERS[i]);
+        char *text = slk_buf_take(&path);
+        if (!text) return slk_fail(err, SLK_E_MEMORY, "out of memory");
+        if (slk_file_exists(text)) {
+            *out = text;
+            return SLK_OK;
+        }
+        free(text);
+    }
+    return slk_fail(err, SLK_E_NOT_FOUND,
+                    "entityquestions.tar.xz: not in %s, nor in %s: give its folder (slick import entityquestions DIR)",
+                    FOLDERS[0], FOLDERS[1]);
 }

@@ -295,15 +295,18 @@ static slk_status fill_fact(slk_fact *fact, answer_list *seen, const slk_record 
     slk_status status = take_text(&fact->question, record, SLK_FIELD_QUESTION, err);
     if (status != SLK_OK) return status;
     if (!fact->question)
-        return slk_fail(err, SLK_E_FORMAT, "%s:%ld: %s question, expected text", record->name, record->line,
-                        find_value(record, SLK_FIELD_QUESTION) ? "empty" : "no");
+        return slk_fail(err, SLK_E_FORMAT, "%s:%ld: %s", record->name, record->line,
+                        find_value(record, SLK_FIELD_QUESTION)
+                            ? "empty question, expected text"
+                            : "no question, expected text (under another name: --map question=NAME)");
     size_t n_texts = 0;
     for (size_t i = 0; i < record->n_values; i++) {
         slk_field field = record->values[i].field;
         n_texts += field == SLK_FIELD_ANSWER || field == SLK_FIELD_ANSWERS;
     }
     if (n_texts == 0)
-        return slk_fail(err, SLK_E_FORMAT, "%s:%ld: no answer, expected text", record->name, record->line);
+        return slk_fail(err, SLK_E_FORMAT, "%s:%ld: no answer, expected text (under another name: --map answer=NAME)",
+                        record->name, record->line);
     status = take_list(fact, record, SLK_FIELD_ANSWER, seen, n_texts > 1, err);
     if (status == SLK_OK) status = take_list(fact, record, SLK_FIELD_ANSWERS, seen, n_texts > 1, err);
     if (status == SLK_OK) status = take_list(fact, record, SLK_FIELD_ALIASES, seen, false, err);

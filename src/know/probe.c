@@ -308,7 +308,7 @@ static slk_status start_next(prober *p, slk_err *err)
     return s == SLK_OK && j->label.unlabelable ? finish_job(p, j, err) : s;
 }
 
-/* Tokens that are kept besides the stems: questions and answers in flight. Beyond two batches of them no fact is begun. */
+/* Tokens that are kept besides the stems: questions and answers in flight. Beyond one batch of them no fact is begun. */
 static int32_t n_own_slots(const prober *p)
 {
     return p->n_slots - slk_tree_n_free(p->tree) - p->n_stem_slots;
@@ -320,7 +320,7 @@ static slk_status run_fast(prober *p, slk_err *err)
     while (s == SLK_OK && p->n_done < p->n_total) {
         while (s == SLK_OK && p->current < p->n_relations && p->n_in_flight < MAX_IN_FLIGHT &&
                slk_schedule_n_rows(p->schedule) < slk_schedule_batch_rows(p->schedule) &&
-               (p->n_in_flight == 0 || n_own_slots(p) < 2 * slk_schedule_batch_rows(p->schedule))) {
+               (p->n_in_flight == 0 || n_own_slots(p) < slk_schedule_batch_rows(p->schedule))) {
             s = start_next(p, err);
         }
         if (s == SLK_OK && !slk_schedule_is_empty(p->schedule)) s = slk_verifier_step(p->verifier, part_finished, p, err);
@@ -363,7 +363,7 @@ static slk_status run_naive(prober *p, slk_err *err)
         for (size_t i = 0; i < p->relations[r].n && s == SLK_OK; i++) {
             job *j = new_job(p, p->relations[r].facts[i], err, &s);
             for (int e = 0; j && e < p->n_ex && s == SLK_OK && !j->label.unlabelable; e++) s = naive_part(p, j, e, err);
-            if (s == SLK_OK) s = deliver(p, j, err);
+            if (j && s == SLK_OK) s = deliver(p, j, err);
             free_job(j, p->n_ex);
         }
     }

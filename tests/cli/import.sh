@@ -89,6 +89,7 @@ expect_exit 0 "$slick" import own.csv --map question=prompt,answer=completion,re
 expect_exit 0 "$slick" facts --set 'my set' --json
 expect_json out k sets 0 relations 0 relation
 expect_json out 2 sets 0 splits test
+expect_exit 0 "$slick" import own.csv --map question=prompt --map answer=completion --name twice
 printf 'question\tanswer\nWhat?\tthat\n' >own.tsv
 expect_exit 0 "$slick" import own.tsv
 printf '[{"question": "What?", "answer": "that"}]' >own.json
@@ -125,7 +126,10 @@ bad '^slick: x\.tsv:3: .*answer' x.tsv 'question\tanswer\na\tb\nc\t\n'
 bad '^slick: x\.txt: ' x.txt 'hello\n'
 expect_error 1 '^slick: missing\.jsonl: .*No such file' "$slick" import missing.jsonl
 expect_error 1 'colour' "$slick" import own.csv --map question=colour,answer=completion
-expect_error 1 'nosuch' "$slick" import own.csv --map nosuch=prompt
+expect_error 2 "import: --map: .*'nosuch'" "$slick" import own.csv --map nosuch=prompt
+expect_error 2 'import: --map: ' "$slick" import own.csv --map question
+echo '{"prompt": "a?", "completion": "b"}' >named.jsonl
+expect_error 1 ':1: no question.*--map question=NAME' "$slick" import named.jsonl
 mkdir folder.jsonl
 expect_error 1 '^slick: folder\.jsonl: ' "$slick" import folder.jsonl
 [ -z "$(find . -name '*.db*')" ] || fail "a failed import left $(find . -name '*.db*')"
