@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- config.json --------------------------------------------------------------------------------------------------- */
+/* --- config.json ---------------------------------------------------------------------------------------------------
+ */
 
 /* A float32 as the shortest decimal that means it: 0.001, not 0.0010000000474974513. */
 static json_t *real(double x)
@@ -57,10 +58,12 @@ static json_t *layer_types(const slk_config *c)
 static json_t *rope_scaling(const slk_config *c)
 {
     if (c->rope3.factor > 0) {
-        return json_pack("{s:s, s:o, s:o, s:o, s:i}", "rope_type", "llama3", "factor", real(c->rope3.factor), "low_freq_factor", real(c->rope3.low),
-                         "high_freq_factor", real(c->rope3.high), "original_max_position_embeddings", c->rope3.n_original);
+        return json_pack("{s:s, s:o, s:o, s:o, s:i}", "rope_type", "llama3", "factor", real(c->rope3.factor),
+                         "low_freq_factor", real(c->rope3.low), "high_freq_factor", real(c->rope3.high),
+                         "original_max_position_embeddings", c->rope3.n_original);
     }
-    if (c->rope_scale != 1) return json_pack("{s:s, s:s, s:o}", "rope_type", "linear", "type", "linear", "factor", real(c->rope_scale));
+    if (c->rope_scale != 1)
+        return json_pack("{s:s, s:s, s:o}", "rope_type", "linear", "type", "linear", "factor", real(c->rope_scale));
     return json_null();
 }
 
@@ -113,25 +116,33 @@ static void set_decoder(object *o, const slk_config *c, const slk_config_extra *
     set(o, "final_logit_softcapping", c->logit_softcap > 0 ? real((double)c->logit_softcap) : json_null());
 }
 
-slk_status slk_config_to_hf(json_t **out, const slk_config *c, const slk_config_extra *extra, const char *path, slk_err *err)
+slk_status slk_config_to_hf(json_t **out, const slk_config *c, const slk_config_extra *extra, const char *path,
+                            slk_err *err)
 {
     *out = NULL;
     const slk_family *family = c->family;
     /* GGUF has Mistral as llama; Transformers' Llama knows no window. */
     if (c->window > 0 && family->hf_window == 0) family = slk_family_find("mistral", 7);
     if (family != c->family && (extra->attention_bias || extra->mlp_bias || c->window_pattern != 0)) {
-        return slk_fail(err, SLK_E_UNSUPPORTED, "%s: a llama with a sliding window and biases or full layers, which no class of Transformers computes", path);
+        return slk_fail(
+            err, SLK_E_UNSUPPORTED,
+            "%s: a llama with a sliding window and biases or full layers, which no class of Transformers computes",
+            path);
     }
     if (c->rope_local && c->rope3.factor > 0) {
-        return slk_fail(err, SLK_E_UNSUPPORTED, "%s: rope_freqs.weight in a model with local rotary bases, which no class of Transformers computes", path);
+        return slk_fail(
+            err, SLK_E_UNSUPPORTED,
+            "%s: rope_freqs.weight in a model with local rotary bases, which no class of Transformers computes", path);
     }
     object o = {.json = json_object()};
     set(&o, "architectures", json_pack("[s]", family->hf_class));
     set(&o, "model_type", json_string(family->hf_type));
     set(&o, "torch_dtype", json_string(dtype_name(extra->dtype)));
     set(&o, "vocab_size", json_integer(c->n_vocab));
-    if (c->norm == SLK_NORM_LAYER) set_gpt2(&o, c);
-    else set_decoder(&o, c, extra, family->hf_window > 0);
+    if (c->norm == SLK_NORM_LAYER)
+        set_gpt2(&o, c);
+    else
+        set_decoder(&o, c, extra, family->hf_window > 0);
     set(&o, "tie_word_embeddings", json_boolean(c->tied));
     set(&o, "bos_token_id", token(extra->bos));
     set(&o, "eos_token_id", token(extra->eos));
@@ -144,7 +155,8 @@ slk_status slk_config_to_hf(json_t **out, const slk_config *c, const slk_config_
     return SLK_OK;
 }
 
-/* --- GGUF ---------------------------------------------------------------------------------------------------------- */
+/* --- GGUF ----------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct keys {
     slk_gguf_writer *w;
@@ -176,7 +188,8 @@ slk_status slk_config_put_gguf(slk_gguf_writer *w, const slk_config *c, slk_err 
     put_int(&k, "block_count", c->n_layers);
     put_int(&k, "feed_forward_length", c->d_ff);
     put_int(&k, "attention.head_count", c->n_heads);
-    put_real(&k, c->norm == SLK_NORM_RMS ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon", (double)c->norm_eps);
+    put_real(&k, c->norm == SLK_NORM_RMS ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon",
+             (double)c->norm_eps);
     put_int(&k, "vocab_size", c->n_vocab);
     if (!c->rope) return k.status;
     put_int(&k, "attention.head_count_kv", c->n_kv_heads);

@@ -23,13 +23,15 @@ static bool is_plain(slk_dtype dtype)
     return dtype == SLK_DTYPE_F32 || dtype == SLK_DTYPE_F16 || dtype == SLK_DTYPE_BF16;
 }
 
-/* --- the plan ------------------------------------------------------------------------------------------------------ */
+/* --- the plan ------------------------------------------------------------------------------------------------------
+ */
 
 /* The type that matrix t is written in. */
 static slk_dtype matrix_dtype(slk_plan *plan, const slk_tensor *t, int64_t n_cols)
 {
     int asked = plan->options->dtype;
-    if (asked < 0) return is_plain(t->dtype) || (plan->to_gguf && slk_source_gguf(plan->source)) ? t->dtype : SLK_DTYPE_F16;
+    if (asked < 0)
+        return is_plain(t->dtype) || (plan->to_gguf && slk_source_gguf(plan->source)) ? t->dtype : SLK_DTYPE_F16;
     if (asked == SLK_DTYPE_Q8_0 && n_cols % 32 != 0) {
         plan->report->n_not_q8++;
         return SLK_DTYPE_F16;
@@ -49,7 +51,8 @@ static slk_status fits(bool *out, const slk_plan *plan, const slk_item *item, sl
     size_t n = (size_t)(item->tensor.n_rows * item->tensor.n_cols);
     float *x = slk_alloc(n, sizeof *x);
     if (!x) return slk_fail(err, SLK_E_MEMORY, "%s: out of memory", slk_source_path(plan->source));
-    slk_status s = slk_source_read(plan->source, &item->tensor, 0, item->tensor.n_rows, SLK_DTYPE_F32, x, plan->options->n_threads, err);
+    slk_status s = slk_source_read(plan->source, &item->tensor, 0, item->tensor.n_rows, SLK_DTYPE_F32, x,
+                                   plan->options->n_threads, err);
     *out = true;
     for (size_t i = 0; s == SLK_OK && i < n && *out; i++) {
         float v = item->undo == SLK_CHANGE_GAIN ? x[i] - 1 : x[i], w = narrowed(dtype, v);
@@ -80,7 +83,8 @@ static slk_status add(slk_plan *plan, const slk_name *entry, int layer, const ch
         }
         t->change = SLK_CHANGE_NONE;
     }
-    if (plan->to_gguf && !from_gguf && !strcmp(entry->gguf, "blk.#.attn_q")) item.factor = (float)plan->report->query_factor;
+    if (plan->to_gguf && !from_gguf && !strcmp(entry->gguf, "blk.#.attn_q"))
+        item.factor = (float)plan->report->query_factor;
     bool turned = item.undo == SLK_CHANGE_TRANSPOSE;
     if (item.undo == SLK_CHANGE_PAIRS) item.tensor.head_dim = c->head_dim;
     item.n_rows = turned ? item.tensor.n_cols : item.tensor.n_rows;
@@ -88,8 +92,10 @@ static slk_status add(slk_plan *plan, const slk_name *entry, int layer, const ch
     bool stays_wide = item.tensor.is_vector || !strcmp(entry->gguf, "position_embd");
     item.dtype = stays_wide ? SLK_DTYPE_F32 : matrix_dtype(plan, &item.tensor, item.n_cols);
     if (stays_wide && !plan->to_gguf) item.dtype = item.tensor.dtype; /* narrowed below */
-    if (plan->to_gguf) snprintf(item.name, sizeof item.name, "%s", name);
-    else slk_family_hf_name(item.name, entry, layer, suffix);
+    if (plan->to_gguf)
+        snprintf(item.name, sizeof item.name, "%s", name);
+    else
+        slk_family_hf_name(item.name, entry, layer, suffix);
     if (!strcmp(entry->gguf, "token_embd")) plan->dtype = item.dtype;
     if (stays_wide && !plan->to_gguf) {
         bool narrow = false;
@@ -119,13 +125,15 @@ static slk_status plan_rope(slk_plan *plan, slk_err *err)
     if (!plan->to_gguf) {
         float divisors[256];
         if (item.n_cols != c->head_dim / 2 || item.n_cols > 256) {
-            return slk_fail(err, SLK_E_SHAPE, "%s: tensor rope_freqs.weight has %lld values, expected %d", slk_source_path(plan->source),
-                            (long long)item.n_cols, c->head_dim / 2);
+            return slk_fail(err, SLK_E_SHAPE, "%s: tensor rope_freqs.weight has %lld values, expected %d",
+                            slk_source_path(plan->source), (long long)item.n_cols, c->head_dim / 2);
         }
         s = slk_source_read(plan->source, &item.tensor, 0, 1, SLK_DTYPE_F32, divisors, 1, err);
         if (s == SLK_OK && !slk_rope3_guess(&plan->rope3, divisors, (int)item.n_cols, c->rope_base)) {
-            s = slk_fail(err, SLK_E_UNSUPPORTED, "%s: tensor rope_freqs.weight is not Llama 3's scaling, the only one that config.json can state",
-                         slk_source_path(plan->source));
+            s = slk_fail(
+                err, SLK_E_UNSUPPORTED,
+                "%s: tensor rope_freqs.weight is not Llama 3's scaling, the only one that config.json can state",
+                slk_source_path(plan->source));
         }
         return s;
     }
@@ -152,7 +160,8 @@ static void count_unplaced(slk_plan *plan)
         size_t k = 0;
         while (k < plan->n_items && strcmp(plan->items[k].tensor.name, name) != 0) k++;
         if (k < plan->n_items || !strcmp(name, "rope_freqs.weight")) continue;
-        if (plan->report->n_unplaced++ == 0) snprintf(plan->report->unplaced, sizeof plan->report->unplaced, "%s", name);
+        if (plan->report->n_unplaced++ == 0)
+            snprintf(plan->report->unplaced, sizeof plan->report->unplaced, "%s", name);
     }
 }
 
@@ -184,12 +193,14 @@ slk_status slk_plan_make(slk_plan *plan, slk_err *err)
     return SLK_OK;
 }
 
-/* --- values -------------------------------------------------------------------------------------------------------- */
+/* --- values --------------------------------------------------------------------------------------------------------
+ */
 
 /* Row r of the output as float32. */
 static slk_status output_row(const slk_plan *plan, const slk_item *item, int64_t r, float *x)
 {
-    int64_t from = item->undo == SLK_CHANGE_PAIRS && !item->tensor.is_vector ? slk_pairs_gguf_row(r, item->tensor.head_dim) : r;
+    int64_t from =
+        item->undo == SLK_CHANGE_PAIRS && !item->tensor.is_vector ? slk_pairs_gguf_row(r, item->tensor.head_dim) : r;
     slk_status s = slk_source_read(plan->source, &item->tensor, from, 1, SLK_DTYPE_F32, x, 1, NULL);
     for (int64_t i = 0; s == SLK_OK && i < item->n_cols; i++) {
         if (item->undo == SLK_CHANGE_GAIN) x[i] -= 1;
@@ -222,7 +233,9 @@ static bool produce_whole(const slk_plan *plan, const slk_item *item, uint8_t *b
     const slk_tensor *t = &item->tensor;
     size_t n = (size_t)(t->n_rows * t->n_cols);
     float *x = slk_alloc(n, sizeof *x), *row = slk_alloc((size_t)item->n_cols, sizeof *row);
-    bool ok = x && row && slk_source_read(plan->source, t, 0, t->n_rows, SLK_DTYPE_F32, x, plan->options->n_threads, NULL) == SLK_OK;
+    bool ok =
+        x && row &&
+        slk_source_read(plan->source, t, 0, t->n_rows, SLK_DTYPE_F32, x, plan->options->n_threads, NULL) == SLK_OK;
     for (int64_t r = 0; ok && r < item->n_rows; r++) {
         for (int64_t i = 0; i < item->n_cols; i++) {
             row[i] = item->undo == SLK_CHANGE_TRANSPOSE ? x[i * t->n_cols + r] : x[slk_pairs_gguf_row(i, t->head_dim)];
@@ -239,29 +252,37 @@ slk_status slk_plan_produce(void *user, size_t i, void *bytes, size_t n_bytes, s
     slk_plan *plan = user;
     const slk_item *item = &plan->items[i];
     size_t row_bytes = item->n_rows ? n_bytes / (size_t)item->n_rows : 0;
-    bool as_it_is = item->dtype == item->tensor.dtype && item->tensor.change == SLK_CHANGE_NONE && item->undo == SLK_CHANGE_NONE &&
-                    item->factor == 1 && n_bytes == item->tensor.n_bytes;
+    bool as_it_is = item->dtype == item->tensor.dtype && item->tensor.change == SLK_CHANGE_NONE &&
+                    item->undo == SLK_CHANGE_NONE && item->factor == 1 && n_bytes == item->tensor.n_bytes;
     bool whole = item->undo == SLK_CHANGE_TRANSPOSE || (item->undo == SLK_CHANGE_PAIRS && item->tensor.is_vector);
     bool ok = true;
-    if (as_it_is) memcpy(bytes, item->tensor.data, n_bytes);
-    else ok = whole ? produce_whole(plan, item, bytes, row_bytes) : produce_rows(plan, item, bytes, row_bytes);
+    if (as_it_is)
+        memcpy(bytes, item->tensor.data, n_bytes);
+    else
+        ok = whole ? produce_whole(plan, item, bytes, row_bytes) : produce_rows(plan, item, bytes, row_bytes);
     slk_source_forget(plan->source, &item->tensor);
-    if (!ok) return slk_fail(err, SLK_E_MEMORY, "%s: tensor %s could not be converted (out of memory)", slk_source_path(plan->source), item->tensor.name);
-    if (slk_progress_report(plan->options->progress, "convert", "tensors", ++plan->n_produced, plan->n_items)) return SLK_OK;
+    if (!ok)
+        return slk_fail(err, SLK_E_MEMORY, "%s: tensor %s could not be converted (out of memory)",
+                        slk_source_path(plan->source), item->tensor.name);
+    if (slk_progress_report(plan->options->progress, "convert", "tensors", ++plan->n_produced, plan->n_items))
+        return SLK_OK;
     return slk_fail(err, SLK_E_INTERRUPTED, "interrupted; nothing was written");
 }
 
-slk_status slk_convert(slk_convert_report *report, const char *model, const char *out, const slk_convert_options *options, slk_err *err)
+slk_status slk_convert(slk_convert_report *report, const char *model, const char *out,
+                       const slk_convert_options *options, slk_err *err)
 {
     size_t n = strlen(out);
     *report = (slk_convert_report){.query_factor = 1};
     slk_plan plan = {.to_gguf = n > 5 && !strcmp(out + n - 5, ".gguf"), .options = options, .report = report};
     if (!plan.to_gguf && options->dtype == SLK_DTYPE_Q8_0) {
-        return slk_fail(err, SLK_E_UNSUPPORTED, "%s: Q8_0 is a type of GGUF, expected an output that ends in .gguf", out);
+        return slk_fail(err, SLK_E_UNSUPPORTED, "%s: Q8_0 is a type of GGUF, expected an output that ends in .gguf",
+                        out);
     }
     slk_status s = slk_source_open(&plan.source, model, err);
     if (s == SLK_OK) s = slk_plan_make(&plan, err);
-    if (s == SLK_OK) s = plan.to_gguf ? slk_convert_to_gguf(&plan, out, err) : slk_convert_to_directory(&plan, out, err);
+    if (s == SLK_OK)
+        s = plan.to_gguf ? slk_convert_to_gguf(&plan, out, err) : slk_convert_to_directory(&plan, out, err);
     free(plan.items);
     slk_source_close(plan.source);
     return s;

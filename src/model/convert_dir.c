@@ -14,7 +14,8 @@
 #include "model/vocab.h"
 #include "token/tokenizer_json.h"
 
-/* --- files ----------------------------------------------------------------------------------------------------------- */
+/* --- files -----------------------------------------------------------------------------------------------------------
+ */
 
 static slk_status write_bytes(const char *folder, const char *name, const char *bytes, size_t n, slk_err *err)
 {
@@ -79,8 +80,10 @@ static slk_status move_file(const char *from, const char *to, const char *name, 
 {
     char *source = slk_convert_join(from, name), *target = slk_convert_join(to, name);
     slk_status s = SLK_OK;
-    if (!source || !target) s = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", to);
-    else if (rename(source, target) != 0) s = slk_fail(err, SLK_E_IO, "%s: cannot be written: %s", target, strerror(errno));
+    if (!source || !target)
+        s = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", to);
+    else if (rename(source, target) != 0)
+        s = slk_fail(err, SLK_E_IO, "%s: cannot be written: %s", target, strerror(errno));
     free(source);
     free(target);
     return s;
@@ -91,8 +94,9 @@ static bool is_stale(const char *name)
 {
     size_t n = strlen(name);
     bool weights = n > 12 && !strcmp(name + n - 12, ".safetensors");
-    return (weights && !strncmp(name, "model", 5)) || !strcmp(name, "model.safetensors.index.json") || !strcmp(name, "tokenizer.json") ||
-           !strcmp(name, "tokenizer_config.json") || !strcmp(name, "special_tokens_map.json") || !strcmp(name, "added_tokens.json") ||
+    return (weights && !strncmp(name, "model", 5)) || !strcmp(name, "model.safetensors.index.json") ||
+           !strcmp(name, "tokenizer.json") || !strcmp(name, "tokenizer_config.json") ||
+           !strcmp(name, "special_tokens_map.json") || !strcmp(name, "added_tokens.json") ||
            !strcmp(name, "chat_template.jinja") || !strcmp(name, "generation_config.json");
 }
 
@@ -101,7 +105,9 @@ static slk_status replace_folder(const char *fresh, const char *path, slk_err *e
 {
     char *config = slk_convert_join(path, "config.json");
     if (!config) return slk_fail(err, SLK_E_MEMORY, "%s: out of memory", path);
-    slk_status s = unlink(config) == 0 || errno == ENOENT ? SLK_OK : slk_fail(err, SLK_E_IO, "%s: cannot be replaced: %s", config, strerror(errno));
+    slk_status s = unlink(config) == 0 || errno == ENOENT
+                       ? SLK_OK
+                       : slk_fail(err, SLK_E_IO, "%s: cannot be replaced: %s", config, strerror(errno));
     free(config);
     DIR *dir = s == SLK_OK ? opendir(path) : NULL;
     for (struct dirent *entry; dir && (entry = readdir(dir)) != NULL;) {
@@ -112,13 +118,15 @@ static slk_status replace_folder(const char *fresh, const char *path, slk_err *e
     if (dir) closedir(dir);
     dir = s == SLK_OK ? opendir(fresh) : NULL;
     for (struct dirent *entry; dir && s == SLK_OK && (entry = readdir(dir)) != NULL;) {
-        if (entry->d_name[0] != '.' && strcmp(entry->d_name, "config.json") != 0) s = move_file(fresh, path, entry->d_name, err);
+        if (entry->d_name[0] != '.' && strcmp(entry->d_name, "config.json") != 0)
+            s = move_file(fresh, path, entry->d_name, err);
     }
     if (dir) closedir(dir);
     return s == SLK_OK ? move_file(fresh, path, "config.json", err) : s;
 }
 
-/* --- content --------------------------------------------------------------------------------------------------------- */
+/* --- content ---------------------------------------------------------------------------------------------------------
+ */
 
 static slk_status write_weights(slk_plan *plan, const char *folder, slk_err *err)
 {
@@ -158,12 +166,16 @@ static slk_status write_described(slk_plan *plan, const char *folder, slk_err *e
     if (s == SLK_OK) s = slk_vocab_write_json(folder, slk_model_vocab_get(vocab), slk_source_path(source), true, err);
     if (s == SLK_OK) {
         const slk_vocab *v = slk_model_vocab_get(vocab);
-        slk_config_extra extra = {.dtype = plan->dtype, .bos = v->bos, .eos = v->eos, .attention_bias = has_tensor(source, "blk.0.attn_q.bias"),
+        slk_config_extra extra = {.dtype = plan->dtype,
+                                  .bos = v->bos,
+                                  .eos = v->eos,
+                                  .attention_bias = has_tensor(source, "blk.0.attn_q.bias"),
                                   .mlp_bias = has_tensor(source, "blk.0.ffn_up.bias")};
         s = slk_config_to_hf(&json, &c, &extra, slk_source_path(source), err);
     }
     if (s == SLK_OK) s = write_config(folder, json, 9, err);
-    if (s == SLK_OK && slk_source_chat_template(source, &text)) s = write_bytes(folder, "chat_template.jinja", text.data, text.len, err);
+    if (s == SLK_OK && slk_source_chat_template(source, &text))
+        s = write_bytes(folder, "chat_template.jinja", text.data, text.len, err);
     json_decref(json);
     slk_model_vocab_close(vocab);
     return s;
@@ -172,14 +184,22 @@ static slk_status write_described(slk_plan *plan, const char *folder, slk_err *e
 /* The same of a model that comes from another directory: copies, but for the type. */
 static slk_status write_copies(slk_plan *plan, const char *folder, slk_err *err)
 {
-    static const char *const names[] = {"tokenizer.json",      "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-                                        "chat_template.jinja", "generation_config.json", "tokenizer.model",        "vocab.json",
-                                        "merges.txt",          NULL};
+    static const char *const names[] = {"tokenizer.json",
+                                        "tokenizer_config.json",
+                                        "special_tokens_map.json",
+                                        "added_tokens.json",
+                                        "chat_template.jinja",
+                                        "generation_config.json",
+                                        "tokenizer.model",
+                                        "vocab.json",
+                                        "merges.txt",
+                                        NULL};
     json_t *json = json_deep_copy(slk_source_hf_config(plan->source));
     const char *name = plan->dtype == SLK_DTYPE_F32 ? "float32" : plan->dtype == SLK_DTYPE_F16 ? "float16" : "bfloat16";
     const char *key = json_object_get(json, "torch_dtype") ? "torch_dtype" : "dtype";
     slk_status s = SLK_OK;
-    if (!json || json_object_set_new(json, key, json_string(name)) != 0) s = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", folder);
+    if (!json || json_object_set_new(json, key, json_string(name)) != 0)
+        s = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", folder);
     if (s == SLK_OK) s = write_config(folder, json, 17, err);
     if (s == SLK_OK) s = copy_files(slk_source_path(plan->source), folder, names, err);
     json_decref(json);
@@ -198,9 +218,12 @@ static char *temporary_name(const char *path)
 
 slk_status slk_convert_to_directory(slk_plan *plan, const char *path, slk_err *err)
 {
-    if (slk_file_exists(path)) return slk_fail(err, SLK_E_STATE, "%s: is a file, expected the name of a directory to be made (or one ending in .gguf)", path);
+    if (slk_file_exists(path))
+        return slk_fail(err, SLK_E_STATE,
+                        "%s: is a file, expected the name of a directory to be made (or one ending in .gguf)", path);
     bool exists = slk_dir_exists(path);
-    if (exists && !plan->options->overwrite) return slk_fail(err, SLK_E_STATE, "%s: exists already (--force writes over it)", path);
+    if (exists && !plan->options->overwrite)
+        return slk_fail(err, SLK_E_STATE, "%s: exists already (--force writes over it)", path);
     char *fresh = temporary_name(path);
     if (!fresh) return slk_fail(err, SLK_E_MEMORY, "%s: out of memory", path);
     slk_status s = SLK_OK;
@@ -211,8 +234,10 @@ slk_status slk_convert_to_directory(slk_plan *plan, const char *path, slk_err *e
     }
     s = slk_source_gguf(plan->source) ? write_described(plan, fresh, err) : write_copies(plan, fresh, err);
     if (s == SLK_OK) s = write_weights(plan, fresh, err);
-    if (s == SLK_OK && exists) s = replace_folder(fresh, path, err);
-    else if (s == SLK_OK && rename(fresh, path) != 0) s = slk_fail(err, SLK_E_IO, "%s: cannot be made: %s", path, strerror(errno));
+    if (s == SLK_OK && exists)
+        s = replace_folder(fresh, path, err);
+    else if (s == SLK_OK && rename(fresh, path) != 0)
+        s = slk_fail(err, SLK_E_IO, "%s: cannot be made: %s", path, strerror(errno));
     if (s != SLK_OK || exists) remove_folder(fresh);
     free(fresh);
     return s;

@@ -62,7 +62,8 @@ static slk_status put_vocab(slk_gguf_writer *w, const slk_vocab *v, slk_err *err
     if (s == SLK_OK) s = put_strings(w, KEY("tokens"), v->tokens, v->n_tokens, err);
     if (s == SLK_OK && v->scores) s = slk_gguf_put_f32s(w, KEY("scores"), v->scores, v->n_tokens, err);
     if (s == SLK_OK && v->types) s = slk_gguf_put_i32s(w, KEY("token_type"), v->types, v->n_tokens, err);
-    if (s == SLK_OK && bpe) s = v->pairs ? put_pairs(w, v, err) : put_strings(w, KEY("merges"), v->merges, v->n_merges, err);
+    if (s == SLK_OK && bpe)
+        s = v->pairs ? put_pairs(w, v, err) : put_strings(w, KEY("merges"), v->merges, v->n_merges, err);
     if (s == SLK_OK) s = put_id(w, KEY("bos_token_id"), v->bos, err);
     if (s == SLK_OK) s = put_id(w, KEY("eos_token_id"), v->eos, err);
     if (s == SLK_OK) s = put_id(w, KEY("unknown_token_id"), v->unk, err);
@@ -78,7 +79,8 @@ static slk_status put_template(slk_gguf_writer *w, const slk_source *source, slk
     slk_gguf_str text;
     if (!slk_source_chat_template(source, &text)) return SLK_OK;
     char *copy = slk_strndup(text.data, text.len);
-    slk_status s = copy ? slk_gguf_put_str(w, "tokenizer.chat_template", copy, err) : slk_fail(err, SLK_E_MEMORY, "out of memory");
+    slk_status s =
+        copy ? slk_gguf_put_str(w, "tokenizer.chat_template", copy, err) : slk_fail(err, SLK_E_MEMORY, "out of memory");
     free(copy);
     return s;
 }
@@ -92,7 +94,8 @@ static slk_status put_described(slk_gguf_writer *w, const slk_source *source, sl
     if (s == SLK_OK) s = slk_gguf_put_str(w, "general.name", c->name, err);
     if (s == SLK_OK) s = slk_gguf_put_u32(w, "general.quantization_version", 2, err);
     if (s == SLK_OK) s = slk_config_put_gguf(w, c, err);
-    if (s == SLK_OK) s = slk_json_vocab_open(&vocab, slk_source_path(source), (size_t)c->n_vocab, SLK_VOCAB_AS_GGUF, err);
+    if (s == SLK_OK)
+        s = slk_json_vocab_open(&vocab, slk_source_path(source), (size_t)c->n_vocab, SLK_VOCAB_AS_GGUF, err);
     if (s == SLK_OK) s = put_vocab(w, slk_json_vocab_get(vocab), err);
     if (s == SLK_OK) s = put_template(w, source, err);
     slk_json_vocab_close(vocab);
@@ -104,7 +107,8 @@ slk_status slk_convert_to_gguf(slk_plan *plan, const char *path, slk_err *err)
     slk_gguf_writer *w;
     const slk_gguf *from = slk_source_gguf(plan->source);
     slk_status s = slk_gguf_writer_create(&w, err);
-    if (s == SLK_OK && (!from || plan->options->dtype >= 0)) s = slk_gguf_put_u32(w, "general.file_type", file_type(plan->dtype), err);
+    if (s == SLK_OK && (!from || plan->options->dtype >= 0))
+        s = slk_gguf_put_u32(w, "general.file_type", file_type(plan->dtype), err);
     if (s == SLK_OK) s = from ? slk_gguf_put_all(w, from, err) : put_described(w, plan->source, err);
     for (size_t i = 0; i < plan->n_items && s == SLK_OK; i++) {
         const slk_item *item = &plan->items[i];

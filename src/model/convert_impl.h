@@ -28,7 +28,8 @@ typedef struct slk_plan {
 
 /* All tensors with their output names, types and shapes. Free items with free(). */
 slk_status slk_plan_make(slk_plan *plan, slk_err *err);
-/* Fill `bytes` [n_bytes] with item i; the signature is that of slk_gguf_produce and slk_safetensors_produce, user is the plan. */
+/* Fill `bytes` [n_bytes] with item i; the signature is that of slk_gguf_produce and slk_safetensors_produce, user is
+ * the plan. */
 slk_status slk_plan_produce(void *user, size_t i, void *bytes, size_t n_bytes, slk_err *err);
 
 /* The outputs. */

@@ -1,5 +1,5 @@
-/* Converting between GGUF and Hugging Face directories: against the reference files, which other programs wrote in both formats from
- * the same weights, and there and back. */
+/* Converting between GGUF and Hugging Face directories: against the reference files, which other programs wrote in both
+ * formats from the same weights, and there and back. */
 #include "tiny.h"
 
 #include <dirent.h>
@@ -75,8 +75,8 @@ static void check_same_gguf(const char *path_a, const char *path_b)
     assert_int_equal(slk_gguf_n_tensors(a), slk_gguf_n_tensors(b));
     for (size_t i = 0; i < slk_gguf_n_tensors(a); i++) {
         const slk_gguf_tensor *x = slk_gguf_tensor_at(a, i), *y = slk_gguf_find_tensor(b, x->name);
-        if (!y || x->dtype != y->dtype || x->n_dims != y->n_dims || memcmp(x->ne, y->ne, sizeof x->ne) != 0 || x->n_bytes != y->n_bytes ||
-            memcmp(x->data, y->data, x->n_bytes) != 0) {
+        if (!y || x->dtype != y->dtype || x->n_dims != y->n_dims || memcmp(x->ne, y->ne, sizeof x->ne) != 0 ||
+            x->n_bytes != y->n_bytes || memcmp(x->data, y->data, x->n_bytes) != 0) {
             fail_msg("%s and %s differ in tensor %s", path_a, path_b, x->name);
         }
     }
@@ -98,7 +98,8 @@ static double largest_difference(const slk_safetensor *a, const slk_safetensor *
     return largest;
 }
 
-/* Two directories have the same tensors. A Gemma gain that went through GGUF lost what float32 cannot keep beside the 1. */
+/* Two directories have the same tensors. A Gemma gain that went through GGUF lost what float32 cannot keep beside
+ * the 1. */
 static void check_same_weights(const char *model, const char *directory_a, const char *directory_b)
 {
     slk_err err;
@@ -118,7 +119,8 @@ static void check_same_weights(const char *model, const char *directory_a, const
         if (!memcmp(x->data, y->data, x->n_bytes)) continue;
         /* query_pre_attn_scalar went into the queries */
         if (!strcmp(model, "gemma2") && strstr(x->name, "q_proj")) continue;
-        if (!gemma || !strstr(x->name, "norm.weight") || largest_difference(x, y) > 0x1p-23) fail_msg("%s: tensor %s differs", model, x->name);
+        if (!gemma || !strstr(x->name, "norm.weight") || largest_difference(x, y) > 0x1p-23)
+            fail_msg("%s: tensor %s differs", model, x->name);
     }
     slk_safetensors_close(a);
     slk_safetensors_close(b);
@@ -162,10 +164,13 @@ static void check_tokens(const char *model, const char *path, bool as_hf)
     {
         slk_err err;
         slk_ids ids = {0};
-        const json_t *text = json_object_get(c, "text"), *hf = json_object_get(c, "hf_ids"), *wanted = as_hf && hf ? hf : json_object_get(c, "ids");
+        const json_t *text = json_object_get(c, "text"), *hf = json_object_get(c, "hf_ids"),
+                     *wanted = as_hf && hf ? hf : json_object_get(c, "ids");
         unsigned flags = (json_is_true(json_object_get(c, "add_special")) ? SLK_ENCODE_BOS : 0u) |
                          (json_is_true(json_object_get(c, "parse_special")) ? SLK_ENCODE_SPECIAL : 0u);
-        if (slk_tokenizer_encode(m->tokenizer, json_string_value(text), json_string_length(text), flags, &ids, &err) != SLK_OK) fail_msg("%s", err.msg);
+        if (slk_tokenizer_encode(m->tokenizer, json_string_value(text), json_string_length(text), flags, &ids, &err) !=
+            SLK_OK)
+            fail_msg("%s", err.msg);
         bool same = ids.n == json_array_size(wanted);
         for (size_t k = 0; same && k < ids.n; k++) same = ids.ids[k] == json_integer_value(json_array_get(wanted, k));
         if (!same) fail_msg("%s: '%s' has other tokens", path, json_string_value(text));
@@ -304,11 +309,25 @@ static void test_keys_stay(void **state)
 static void test_keys_of_reference(void **state)
 {
     (void)state;
-    static const char *const expected[] = {"context_length", "embedding_length", "block_count", "feed_forward_length", "attention.head_count",
-                                           "attention.head_count_kv", "attention.layer_norm_rms_epsilon", "attention.layer_norm_epsilon",
-                                           "rope.freq_base", "rope.freq_base_swa", "attention.key_length", "attention.value_length",
-                                           "rope.scaling.factor", "attention.sliding_window", "attention.sliding_window_pattern",
-                                           "attn_logit_softcapping", "final_logit_softcapping", "vocab_size", "rope.dimension_count"};
+    static const char *const expected[] = {"context_length",
+                                           "embedding_length",
+                                           "block_count",
+                                           "feed_forward_length",
+                                           "attention.head_count",
+                                           "attention.head_count_kv",
+                                           "attention.layer_norm_rms_epsilon",
+                                           "attention.layer_norm_epsilon",
+                                           "rope.freq_base",
+                                           "rope.freq_base_swa",
+                                           "attention.key_length",
+                                           "attention.value_length",
+                                           "rope.scaling.factor",
+                                           "attention.sliding_window",
+                                           "attention.sliding_window_pattern",
+                                           "attn_logit_softcapping",
+                                           "final_logit_softcapping",
+                                           "vocab_size",
+                                           "rope.dimension_count"};
     for (size_t i = 0; i < N_FAMILIES; i++) {
         slk_err err;
         slk_gguf *a, *b;
@@ -320,14 +339,16 @@ static void test_keys_of_reference(void **state)
         convert(directory, out, -1);
         assert_int_equal(slk_gguf_open(&a, reference, &err), SLK_OK);
         assert_int_equal(slk_gguf_open(&b, out, &err), SLK_OK);
-        assert_true(slk_gguf_get_str(a, "general.architecture", &arch_a) && slk_gguf_get_str(b, "general.architecture", &arch_b));
+        assert_true(slk_gguf_get_str(a, "general.architecture", &arch_a) &&
+                    slk_gguf_get_str(b, "general.architecture", &arch_b));
         assert_true(arch_a.len == arch_b.len && !memcmp(arch_a.data, arch_b.data, arch_a.len));
         for (size_t k = 0; k < sizeof expected / sizeof expected[0]; k++) {
             char key[128];
             double x, y;
             snprintf(key, sizeof key, "%.*s.%s", (int)arch_a.len, arch_a.data, expected[k]);
             if (!slk_gguf_get_f64(a, key, &x)) continue;
-            if (!slk_gguf_get_f64(b, key, &y) || x != y) fail_msg("%s: key %s is missing or not %g", families[i], key, x);
+            if (!slk_gguf_get_f64(b, key, &y) || x != y)
+                fail_msg("%s: key %s is missing or not %g", families[i], key, x);
         }
         slk_gguf_close(a);
         slk_gguf_close(b);
@@ -413,8 +434,12 @@ static void test_interrupted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_to_gguf_and_back),  cmocka_unit_test(test_to_directory_and_back), cmocka_unit_test(test_types),
-        cmocka_unit_test(test_keys_stay),         cmocka_unit_test(test_keys_of_reference),     cmocka_unit_test(test_outputs),
+        cmocka_unit_test(test_to_gguf_and_back),
+        cmocka_unit_test(test_to_directory_and_back),
+        cmocka_unit_test(test_types),
+        cmocka_unit_test(test_keys_stay),
+        cmocka_unit_test(test_keys_of_reference),
+        cmocka_unit_test(test_outputs),
         cmocka_unit_test(test_interrupted),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
