@@ -226,7 +226,9 @@ static slk_status parse(int argc, char **argv, slk_err *err)
             }
             if (!(cli.command = find_command(word))) return unknown_command(word, err);
             if (cli.command->options) {
-                tables[2] = cli.command->options;
+                /* first: convert has a --dtype of its own */
+                memmove(tables + 1, tables, 2 * sizeof *tables);
+                tables[0] = cli.command->options;
                 slk_status status = slk_options_init(cli.command->options, err);
                 if (status) return status;
             }
