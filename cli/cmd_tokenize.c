@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "model.h"
-#include "model/vocab.h"
 #include "table.h"
 
 static struct {
@@ -57,15 +56,12 @@ static slk_status print_table(const slk_cli *cli, const slk_tokenizer *tok, cons
 
 static slk_status run(slk_cli *cli, slk_err *err)
 {
-    slk_gguf *file = NULL;
     slk_tokenizer *tok = NULL;
     slk_ids ids = {0};
     char *text = NULL;
     size_t n_bytes = 0;
-    slk_status status = slk_cli_open_model(&file, cli->args[0], err);
-    if (status) goto out;
-    status = slk_model_load_tokenizer(&tok, file, err);
-    if (status) goto out;
+    slk_status status = slk_cli_open_tokenizer(&tok, cli->args[0], err);
+    if (status) return status;
     const char *argument = cli->n_args > 1 ? cli->args[1] : "-";
     if (cli->n_args < 2 && isatty(STDIN_FILENO))
         slk_cli_note(cli, "reading the text from the terminal; Ctrl-D ends it");
@@ -79,7 +75,6 @@ out:
     free(text);
     free(ids.ids);
     slk_tokenizer_free(tok);
-    slk_gguf_close(file);
     return status;
 }
 
@@ -92,7 +87,7 @@ const slk_command slk_cmd_tokenize = {
         "Prints id and text of each token. Without TEXT, or with -, standard input is read byte for byte (a line break "
         "at its end is "
         "a token, too). Bytes that are no character of their own are shown as <0xE2>. A file that holds nothing but "
-        "a vocabulary will do.\n\n"
+        "a vocabulary will do. A GGUF file tokenises as llama.cpp does, a Hugging Face directory as Transformers.\n\n"
         "--json: {\"ids\": [...], \"pieces\": [...]}",
     .examples = {"slick tokenize model.gguf 'Paris is the capital of France.'",
                  "printf 'a b' | slick tokenize model.gguf --bos --json"},

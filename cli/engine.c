@@ -1,14 +1,10 @@
 #include "engine.h"
 
 #include <string.h>
-#include "base/file.h"
 
 slk_status slk_cli_load_model(slk_model **out, const slk_cli *cli, const char *path, slk_err *err)
 {
     *out = NULL;
-    if (slk_dir_exists(path)) {
-        return slk_fail(err, SLK_E_UNSUPPORTED, "%s: found a folder, expected a .gguf file (Hugging Face folders are not read yet)", path);
-    }
     slk_model_options options = {.compute = {.backend = SLK_BACKEND_DNNL, .dtype = -1, .n_threads = (int)cli->threads}};
     if (cli->dtype) options.compute.dtype = strcmp(cli->dtype, "f32") == 0 ? SLK_DTYPE_F32 : SLK_DTYPE_BF16;
     return slk_model_open(out, path, &options, err);
@@ -27,7 +23,7 @@ static const chat_format formats[] = {
 
 static bool chat_template(const slk_model *model, slk_gguf_str *text)
 {
-    return slk_gguf_get_str(model->file, "tokenizer.chat_template", text) && text->len > 0;
+    return slk_source_chat_template(model->source, text);
 }
 
 void slk_cli_note_chat(const slk_cli *cli, const slk_model *model)
@@ -48,8 +44,8 @@ static bool contains(const slk_gguf_str *text, const char *word)
 slk_status slk_cli_wrap_chat(slk_buf *out, const slk_model *model, const char *prompt, size_t n_bytes, slk_err *err)
 {
     slk_gguf_str text;
-    const char *path = slk_gguf_path(model->file);
-    if (!chat_template(model, &text)) return slk_fail(err, SLK_E_UNSUPPORTED, "%s: no tokenizer.chat_template, --chat needs one", path);
+    const char *path = slk_source_path(model->source);
+    if (!chat_template(model, &text)) return slk_fail(err, SLK_E_UNSUPPORTED, "%s: no chat template, --chat needs one", path);
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
         if (!contains(&text, formats[i].marker)) continue;
         slk_buf_add_str(out, formats[i].before);

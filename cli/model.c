@@ -3,14 +3,20 @@
 #include <string.h>
 #include "base/file.h"
 #include "base/text.h"
+#include "format/gguf.h"
+#include "model/vocab.h"
+#include "token/tokenizer_json.h"
 
-slk_status slk_cli_open_model(slk_gguf **out, const char *path, slk_err *err)
+slk_status slk_cli_open_tokenizer(slk_tokenizer **out, const char *path, slk_err *err)
 {
     *out = NULL;
-    if (slk_dir_exists(path))
-        return slk_fail(err, SLK_E_UNSUPPORTED,
-                        "%s: found a folder, expected a .gguf file (Hugging Face folders are not read yet)", path);
-    return slk_gguf_open(out, path, err);
+    slk_gguf *file;
+    if (slk_dir_exists(path)) return slk_tokenizer_open_json(out, path, 0, err);
+    slk_status status = slk_gguf_open(&file, path, err);
+    if (status) return status;
+    status = slk_model_load_tokenizer(out, file, err);
+    slk_gguf_close(file);
+    return status;
 }
 
 slk_status slk_cli_read_text(char **out, size_t *n_bytes, const char *argument, slk_err *err)

@@ -4,12 +4,11 @@
 
 #include "base/error.h"
 #include "base/mem.h"
-#include "format/gguf.h"
 #include "token/tokenizer.h"
 
-/* Open the MODEL of the command line. Errors: those of slk_gguf_open, and in words what else than a GGUF file was
- * given. */
-slk_status slk_cli_open_model(slk_gguf **out, const char *path, slk_err *err);
+/* The tokenizer of the MODEL of the command line: a GGUF file (one that holds nothing but a vocabulary will do) or a
+ * Hugging Face directory. Free it with slk_tokenizer_free. */
+slk_status slk_cli_open_tokenizer(slk_tokenizer **out, const char *path, slk_err *err);
 
 /* The text of an argument: itself, or for "-" all of standard input. free() it; *n_bytes without the NUL. */
 slk_status slk_cli_read_text(char **out, size_t *n_bytes, const char *argument, slk_err *err);

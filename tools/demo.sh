@@ -24,15 +24,15 @@ say "== 3/3  Share of facts per category"
 cat >&2 <<END
 
 HighlyKnown: always right when greedy; MaybeKnown: sometimes; WeaklyKnown: only when sampled; Unknown: never.
-P17 country of a place, P19 place of birth, P36 capital, P131 location, P136 genre, P495 country of origin.
 
 Next (the model is $model):
 
   S="$program --store $store"  M=$model
-  \$S labels --jsonl | head -3                    each fact with its probabilities and the answers seen
-  \$S relabel                                     the categories with fewer prompts or samples
-  \$S probe \$M --relations $relations --limit 1000    more facts; Ctrl-C any time, it goes on
-  \$S generate \$M "The capital of France is"      talk to the model
-  \$S import my.jsonl --name mine && \$S probe \$M --set mine --pool test     your own questions and answers
-  $program help                     all commands
+  \$S labels --jsonl | head -3                     each fact with its probabilities and the answers seen
+  \$S relabel                                      the categories with fewer prompts or samples
+  \$S probe \$M --relations P36 --limit 500         more facts; Ctrl-C any time, the same command goes on
+  \$S generate \$M "The capital of France is"       what the model writes
+  \$S import my.jsonl --name mine                  your own: {"question": ..., "answer": ...} lines, then
+  \$S probe \$M --set mine --split train --pool train
+  $program help                      all commands
 END

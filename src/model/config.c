@@ -1,43 +1,9 @@
-/* Families of decoders, and how their GGUF metadata is read. */
+/* Descriptions out of GGUF metadata. */
 #include "model/config.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-/* What a family fixes; all else comes from the file. */
-typedef struct slk_family {
-    const char *arch;
-    slk_norm norm;
-    bool rope, rope_pairs, qk_norm, post_norms, fused_qkv, gated, learned_positions, scaled_embedding;
-    slk_activation activation;
-    int window_pattern;           /* when the file does not say */
-    double rope_base_local;       /* when the file does not say; 0: as rope_base */
-    float attention_softcap, logit_softcap;
-    int n_layers_scaled_by_width; /* the one size that scales scores by 1/sqrt(d_model / n_heads), as llama.cpp does; 0: none */
-} slk_family;
-
-static const slk_family families[] = {
-    {.arch = "llama", .rope = true, .rope_pairs = true, .gated = true},
-    {.arch = "mistral", .rope = true, .rope_pairs = true, .gated = true},
-    {.arch = "qwen2", .rope = true, .gated = true},
-    {.arch = "qwen3", .rope = true, .gated = true, .qk_norm = true},
-    {.arch = "gemma2", .rope = true, .gated = true, .post_norms = true, .scaled_embedding = true,
-     .activation = SLK_ACT_GELU_TANH, .window_pattern = 2, .attention_softcap = 50, .logit_softcap = 30,
-     .n_layers_scaled_by_width = 46},
-    {.arch = "gemma3", .rope = true, .gated = true, .post_norms = true, .qk_norm = true, .scaled_embedding = true,
-     .activation = SLK_ACT_GELU_TANH, .window_pattern = 6, .rope_base_local = 10000, .n_layers_scaled_by_width = 62},
-    {.arch = "gpt2", .norm = SLK_NORM_LAYER, .fused_qkv = true, .learned_positions = true,
-     .activation = SLK_ACT_GELU_TANH},
-};
-
-static const slk_family *find_family(const slk_gguf_str *arch)
-{
-    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
-        if (strlen(families[i].arch) == arch->len && !memcmp(families[i].arch, arch->data, arch->len)) return &families[i];
-    }
-    return NULL;
-}
 
 /* A reader that remembers its first failure, so that the list of keys below reads as a list. */
 typedef struct reader {
@@ -105,6 +71,7 @@ static void read_rope(reader *r, slk_config *c, const slk_family *family)
     if (!c->rope) return;
     c->rope_base = read_real(r, "rope.freq_base", 10000, false);
     c->rope_base_local = read_real(r, "rope.freq_base_swa", family->rope_base_local > 0 ? family->rope_base_local : c->rope_base, false);
+    c->rope_local = family->rope_base_local > 0;
     int n_rotated = read_int(r, "rope.dimension_count", c->head_dim, 1 << 16);
     if (r->status == SLK_OK && n_rotated != c->head_dim) {
         r->status = slk_fail(r->err, SLK_E_UNSUPPORTED, "%s: %s.rope.dimension_count is %d and heads have %d, expected all of a head to rotate",
@@ -151,11 +118,12 @@ slk_status slk_config_read_gguf(slk_config *c, const slk_gguf *file, slk_err *er
     if (!slk_gguf_get_str(file, "general.architecture", &arch)) {
         return slk_fail(err, SLK_E_FORMAT, "%s: key general.architecture is missing or no string", path);
     }
-    const slk_family *family = find_family(&arch);
+    const slk_family *family = slk_family_find(arch.data, arch.len);
     if (!family) {
-        return slk_fail(err, SLK_E_UNSUPPORTED, "%s: architecture '%.*s', expected one of llama mistral qwen2 qwen3 gemma2 gemma3 gpt2",
-                        path, (int)(arch.len < 64 ? arch.len : 64), arch.data);
+        return slk_fail(err, SLK_E_UNSUPPORTED, "%s: architecture '%.*s', expected one of %s", path,
+                        (int)(arch.len < 64 ? arch.len : 64), arch.data, slk_family_list());
     }
+    c->family = family;
     snprintf(c->arch, sizeof c->arch, "%s", family->arch);
     read_name(c, file);
     reader r = {.file = file, .c = c, .err = err};
@@ -186,9 +154,14 @@ slk_status slk_config_read_gguf(slk_config *c, const slk_gguf *file, slk_err *er
     if (c->window > 0) c->window_pattern = read_int(&r, "attention.sliding_window_pattern", family->window_pattern, 1024);
     c->attention_softcap = (float)read_real(&r, "attn_logit_softcapping", family->attention_softcap, false);
     c->logit_softcap = (float)read_real(&r, "final_logit_softcapping", family->logit_softcap, false);
-    bool by_width = family->n_layers_scaled_by_width && c->n_layers == family->n_layers_scaled_by_width;
-    c->attention_scale = 1 / sqrtf(by_width ? (float)c->d_model / (float)c->n_heads : (float)c->head_dim);
+    c->attention_scale = slk_config_implied_scale(c);
     return r.status;
+}
+
+float slk_config_implied_scale(const slk_config *c)
+{
+    bool by_width = c->family->n_layers_scaled_by_width && c->n_layers == c->family->n_layers_scaled_by_width;
+    return 1 / sqrtf(by_width ? (float)c->d_model / (float)c->n_heads : (float)c->head_dim);
 }
 
 int64_t slk_config_n_body_params(const slk_config *c)

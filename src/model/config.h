@@ -1,5 +1,5 @@
 /* The description of a decoder. One forward pass serves every family: what differs between Llama, Qwen, Gemma and GPT-2 is
- * written here as data, read from a GGUF file's metadata by the table of families in config.c.
+ * written here as data, made of the table of families (family.h) and of a GGUF file's metadata or a config.json.
  *
  *   x = embed(token) * embed_scale (+ position embedding)
  *   each layer:  x += post?(attention(norm(x)));  x += post?(ffn(norm(x)))
@@ -10,14 +10,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/error.h"
+#include "base/json.h"
 #include "compute/compute.h"
 #include "format/gguf.h"
-
-typedef enum slk_norm { SLK_NORM_RMS, SLK_NORM_LAYER } slk_norm;
+#include "model/family.h"
 
 typedef struct slk_config {
-    char arch[32];  /* "llama", "qwen2", ... as the file says */
-    char name[128]; /* general.name, or the file's name */
+    const slk_family *family; /* static */
+    char arch[32];            /* "llama", "qwen2", ... as GGUF says */
+    char name[128];           /* general.name, or the file's name */
     int n_layers, d_model, n_heads, n_kv_heads, head_dim, d_ff;
     int n_vocab;   /* rows of the embedding; logits have as many columns */
     int n_context; /* longest path, in tokens */
@@ -36,7 +37,9 @@ typedef struct slk_config {
     bool rope_pairs;      /* rotates (2i, 2i+1), else (i, i + head_dim/2) */
     double rope_base;     /* of full layers */
     double rope_base_local; /* of windowed layers */
-    double rope_scale;    /* positions are divided by it in full layers (linear scaling), 1: none */
+    bool rope_local;      /* windowed layers have their own base and are not scaled (Gemma 3) */
+    double rope_scale;    /* positions are divided by it (linear scaling), 1: none */
+    slk_rope3 rope3;      /* Llama 3's scaling as a config.json states it; a GGUF file has it as the tensor rope_freqs.weight */
 
     int window;          /* a token sees itself and window - 1 before it in windowed layers; 0: none are */
     int window_pattern;  /* every window_pattern-th layer is full; 0: every layer is windowed */
@@ -48,6 +51,12 @@ typedef struct slk_config {
 /* Read the description. Errors: SLK_E_UNSUPPORTED (architecture or rotary scaling that slick does not know: names it),
  * SLK_E_FORMAT (a key missing, of the wrong type or absurd: names file and key). */
 slk_status slk_config_read_gguf(slk_config *out, const slk_gguf *file, slk_err *err);
+/* The same from the parsed config.json of a Hugging Face directory, as Transformers 4 or 5 writes it. n_vocab and tied are filled, too.
+ * path is the file's, for messages. Errors as above, and SLK_E_UNSUPPORTED for any setting that slick would have to ignore. */
+slk_status slk_config_read_hf(slk_config *out, const json_t *json, const char *path, slk_err *err);
+
+/* What llama.cpp multiplies scores with: GGUF has no key for another scale. */
+float slk_config_implied_scale(const slk_config *c);
 
 /* Does this layer (from 0) see only the last `window` tokens? */
 static inline bool slk_config_is_windowed(const slk_config *c, int layer)

@@ -134,7 +134,7 @@ static slk_status reserve_rows(slk_forward *f, size_t n_rows, slk_err *err)
 }
 
 /* cos and sin of position * frequency, in double and rounded once. Frequencies base^(-2i/head_dim), divided by the file's
- * rope_freqs (Llama 3) and by the linear scale, which full layers alone have. */
+ * rope_freqs (Llama 3) and by the linear scale, which windowed layers with a base of their own do not have. */
 static slk_status reserve_rotary(slk_forward *f, int32_t n_positions, slk_err *err)
 {
     const slk_model *m = f->model;
@@ -143,7 +143,8 @@ static slk_status reserve_rotary(slk_forward *f, int32_t n_positions, slk_err *e
     n_positions = (n_positions + 255) / 256 * 256;
     size_t half = (size_t)c->head_dim / 2;
     for (int local = 0; local < 2; local++) {
-        double base = local ? c->rope_base_local : c->rope_base, scale = local ? 1 : c->rope_scale;
+        bool plain = local && c->rope_local;
+        double base = local ? c->rope_base_local : c->rope_base, scale = plain ? 1 : c->rope_scale;
         float *tables[2];
         for (int i = 0; i < 2; i++) {
             tables[i] = realloc(f->rotary[local][i], (size_t)n_positions * half * sizeof(float));
@@ -152,7 +153,7 @@ static slk_status reserve_rotary(slk_forward *f, int32_t n_positions, slk_err *e
         }
         for (size_t i = 0; i < half; i++) {
             double frequency = pow(base, -2.0 * (double)i / c->head_dim) / scale;
-            if (m->rope_divisors && !(local && c->window > 0)) frequency /= (double)m->rope_divisors[i];
+            if (m->rope_divisors && !plain) frequency /= (double)m->rope_divisors[i];
             for (int32_t p = f->n_rotary; p < n_positions; p++) {
                 tables[0][(size_t)p * half + i] = (float)cos(p * frequency);
                 tables[1][(size_t)p * half + i] = (float)sin(p * frequency);
@@ -330,7 +331,7 @@ static slk_status embed_rows(slk_forward *f, const slk_batch *b, slk_err *err)
         }
     }
     /* the rows that were read would stay resident otherwise, and in the end the whole table */
-    if (b->n_rows >= TILE_ROWS / 8) slk_gguf_forget(f->model->file, f->model->embedding);
+    if (b->n_rows >= TILE_ROWS / 8) slk_source_forget(f->model->source, &f->model->embedding);
     return status;
 }
 

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "format/quant.h"
 #include "model/vocab.h"
+#include "token/tokenizer_json.h"
 
 /* Columns of one product with the output matrix; see forward.c. */
 #include "model/forward.h"
@@ -28,7 +28,7 @@ static void *own(loader *l, size_t n, size_t size)
     if (l->status != SLK_OK) return NULL;
     if (slk_grow(&m->owned, &m->cap_owned, m->n_owned + 1, sizeof *m->owned)) p = slk_alloc_aligned(n, size);
     if (!p) {
-        l->status = slk_fail(l->err, SLK_E_MEMORY, "%s: out of memory for %zu values of %zu bytes", slk_gguf_path(m->file), n, size);
+        l->status = slk_fail(l->err, SLK_E_MEMORY, "%s: out of memory for %zu values of %zu bytes", slk_source_path(m->source), n, size);
         return NULL;
     }
     m->owned[m->n_owned++] = p;
@@ -36,31 +36,25 @@ static void *own(loader *l, size_t n, size_t size)
     return p;
 }
 
-static const slk_gguf_tensor *find(loader *l, const char *name, int64_t n_out, int64_t n_in, bool required)
+/* false: not there, or an error that l->status has. Vectors are [n_in] with n_out = 1. */
+static bool find(loader *l, slk_tensor *t, const char *name, int64_t n_out, int64_t n_in, bool required)
 {
-    if (l->status != SLK_OK) return NULL;
-    const char *path = slk_gguf_path(l->m->file);
-    const slk_gguf_tensor *t = slk_gguf_find_tensor(l->m->file, name);
-    if (!t) {
-        if (required) l->status = slk_fail(l->err, SLK_E_NOT_FOUND, "%s: tensor %s is missing", path, name);
-        return NULL;
-    }
-    /* vectors are [n_in] with n_out = 1 */
-    bool fits = n_out == 1 ? t->ne[0] == (uint64_t)n_in && t->ne[1] == 1 && t->ne[2] == 1 && t->ne[3] == 1
-                           : t->ne[0] == (uint64_t)n_in && t->ne[1] == (uint64_t)n_out && t->ne[2] == 1 && t->ne[3] == 1;
-    if (!fits) {
-        l->status = slk_fail(l->err, SLK_E_SHAPE, "%s: tensor %s is [%llu, %llu], expected [%lld, %lld] (rows, columns)", path, name,
-                             (unsigned long long)t->ne[1], (unsigned long long)t->ne[0], (long long)n_out, (long long)n_in);
-        return NULL;
-    }
-    return t;
+    if (l->status != SLK_OK) return false;
+    slk_status s = slk_source_find(l->m->source, name, t, l->err);
+    if (s == SLK_E_NOT_FOUND && !required) return false;
+    l->status = s;
+    if (s != SLK_OK) return false;
+    if (t->n_rows == n_out && t->n_cols == n_in && (t->is_vector || n_out > 1)) return true;
+    l->status = slk_fail(l->err, SLK_E_SHAPE, "%s: tensor %s is [%lld, %lld], expected [%lld, %lld] (rows, columns)", slk_source_path(l->m->source),
+                         t->name, (long long)t->n_rows, (long long)t->n_cols, (long long)n_out, (long long)n_in);
+    return false;
 }
 
 static float *load_vector(loader *l, const char *name, int64_t n, bool required)
 {
-    const slk_gguf_tensor *t = find(l, name, 1, n, required);
-    float *x = t ? own(l, (size_t)n, sizeof *x) : NULL;
-    if (x) l->status = slk_dequantize(t->dtype, t->data, (size_t)n, x, l->err);
+    slk_tensor t;
+    float *x = find(l, &t, name, 1, n, required) ? own(l, (size_t)n, sizeof *x) : NULL;
+    if (x) l->status = slk_source_read(l->m->source, &t, 0, 1, SLK_DTYPE_F32, x, 1, l->err);
     return x;
 }
 
@@ -70,28 +64,18 @@ static size_t element_bytes(const loader *l)
 }
 
 /* Rows [row0, row0 + n) of tensor t, converted into dst (compute type). */
-static void convert_rows(loader *l, void *dst, const slk_gguf_tensor *t, int64_t row0, int64_t n)
+static void convert_rows(loader *l, void *dst, const slk_tensor *t, int64_t row0, int64_t n)
 {
-    size_t n_in = (size_t)t->ne[0], row_bytes = t->n_bytes / (size_t)t->ne[1];
-    int failed = 0;
-#pragma omp parallel for num_threads(slk_compute_n_threads(l->m->compute)) reduction(| : failed)
-    for (int64_t i = 0; i < n; i++) {
-        const uint8_t *src = t->data + (size_t)(row0 + i) * row_bytes;
-        size_t at = (size_t)i * n_in;
-        slk_status s = l->dtype == SLK_DTYPE_BF16 ? slk_dequantize_bf16(t->dtype, src, n_in, (uint16_t *)dst + at, NULL)
-                                                  : slk_dequantize(t->dtype, src, n_in, (float *)dst + at, NULL);
-        failed |= s != SLK_OK;
-    }
-    if (failed) l->status = slk_fail(l->err, SLK_E_FORMAT, "%s: tensor %s cannot be converted", slk_gguf_path(l->m->file), t->name);
+    l->status = slk_source_read(l->m->source, t, row0, n, l->dtype, dst, slk_compute_n_threads(l->m->compute), l->err);
 }
 
 /* Convert tensor `name` [n_out, n_in] into dst, and let go of its pages. */
 static void load_rows(loader *l, void *dst, const char *name, int64_t n_out, int64_t n_in)
 {
-    const slk_gguf_tensor *t = find(l, name, n_out, n_in, true);
-    if (!t || l->status != SLK_OK) return;
-    convert_rows(l, dst, t, 0, n_out);
-    slk_gguf_forget(l->m->file, t);
+    slk_tensor t;
+    if (!find(l, &t, name, n_out, n_in, true)) return;
+    convert_rows(l, dst, &t, 0, n_out);
+    slk_source_forget(l->m->source, &t);
 }
 
 typedef struct part {
@@ -135,7 +119,7 @@ static slk_weight load_matrix(loader *l, int layer, const part *parts, int n_par
     for (int i = 0; i < n_parts; i++) w.n_out += parts[i].n_out;
     char *data = l->status == SLK_OK ? slk_alloc_aligned((size_t)(w.n_out * n_in), element_bytes(l)) : NULL;
     if (!data) {
-        if (l->status == SLK_OK) l->status = slk_fail(l->err, SLK_E_MEMORY, "%s: out of memory", slk_gguf_path(l->m->file));
+        if (l->status == SLK_OK) l->status = slk_fail(l->err, SLK_E_MEMORY, "%s: out of memory", slk_source_path(l->m->source));
         return w;
     }
     float *bias = NULL;
@@ -145,14 +129,14 @@ static slk_weight load_matrix(loader *l, int layer, const part *parts, int n_par
         snprintf(name, sizeof name, "blk.%d.%s.weight", layer, parts[i].name);
         load_rows(l, data + (size_t)(row * n_in) * element_bytes(l), name, parts[i].n_out, n_in);
         snprintf(name, sizeof name, "blk.%d.%s.bias", layer, parts[i].name);
-        const slk_gguf_tensor *t = find(l, name, 1, parts[i].n_out, false);
-        if (!t) continue;
+        slk_tensor t;
+        if (!find(l, &t, name, 1, parts[i].n_out, false)) continue;
         if (!bias) {
             bias = own(l, (size_t)w.n_out, sizeof *bias);
             if (!bias) break;
             memset(bias, 0, (size_t)w.n_out * sizeof *bias);
         }
-        l->status = slk_dequantize(t->dtype, t->data, (size_t)parts[i].n_out, bias + row, l->err);
+        l->status = slk_source_read(l->m->source, &t, 0, 1, SLK_DTYPE_F32, bias + row, 1, l->err);
     }
     w.bias = bias;
     adopt_matrix(l, &w, data);
@@ -165,21 +149,22 @@ static void load_output(loader *l)
     slk_model *m = l->m;
     const slk_config *c = &m->config;
     const char *name = c->tied ? "token_embd.weight" : "output.weight";
-    const slk_gguf_tensor *t = find(l, name, c->n_vocab, c->d_model, true);
+    slk_tensor t;
+    bool found = find(l, &t, name, c->n_vocab, c->d_model, true);
     m->n_chunks = (c->n_vocab + SLK_LOGITS_CHUNK - 1) / SLK_LOGITS_CHUNK;
     m->output = own(l, (size_t)m->n_chunks, sizeof *m->output);
-    for (int i = 0; t && m->output && i < m->n_chunks && l->status == SLK_OK; i++) {
+    for (int i = 0; found && m->output && i < m->n_chunks && l->status == SLK_OK; i++) {
         int64_t row = (int64_t)i * SLK_LOGITS_CHUNK, n = c->n_vocab - row < SLK_LOGITS_CHUNK ? c->n_vocab - row : SLK_LOGITS_CHUNK;
         m->output[i] = (slk_weight){.n_out = n, .n_in = c->d_model};
         void *data = slk_alloc_aligned((size_t)(n * c->d_model), element_bytes(l));
         if (!data) {
-            l->status = slk_fail(l->err, SLK_E_MEMORY, "%s: out of memory", slk_gguf_path(m->file));
+            l->status = slk_fail(l->err, SLK_E_MEMORY, "%s: out of memory", slk_source_path(m->source));
             return;
         }
-        convert_rows(l, data, t, row, n);
+        convert_rows(l, data, &t, row, n);
         adopt_matrix(l, &m->output[i], data);
     }
-    if (t) slk_gguf_forget(m->file, t);
+    if (found) slk_source_forget(m->source, &t);
 }
 
 static void load_layer(loader *l, int i)
@@ -222,11 +207,11 @@ static void load_ends(loader *l)
 {
     slk_model *m = l->m;
     const slk_config *c = &m->config;
-    m->embedding = find(l, "token_embd.weight", c->n_vocab, c->d_model, true);
+    find(l, &m->embedding, "token_embd.weight", c->n_vocab, c->d_model, true);
     load_output(l);
     m->out_gain = load_vector(l, "output_norm.weight", c->d_model, true);
     if (c->norm == SLK_NORM_LAYER) m->out_bias = load_vector(l, "output_norm.bias", c->d_model, true);
-    if (c->learned_positions) m->positions = find(l, "position_embd.weight", c->n_context, c->d_model, true);
+    if (c->learned_positions) find(l, &m->positions, "position_embd.weight", c->n_context, c->d_model, true);
     if (c->rope) m->rope_divisors = load_vector(l, "rope_freqs.weight", c->head_dim / 2, false);
 }
 
@@ -240,19 +225,16 @@ size_t slk_config_kv_bytes(const slk_config *c, slk_dtype dtype)
     return (size_t)c->n_layers * 2 * (size_t)c->n_kv_heads * (size_t)c->head_dim * (dtype == SLK_DTYPE_BF16 ? 2 : 4);
 }
 
-/* The vocabulary's size is the embedding's; the output matrix may be the same tensor. */
-static slk_status read_vocabulary(slk_model *m, slk_err *err)
+static slk_status load_tokenizer(slk_model *m, slk_err *err)
 {
-    const slk_gguf_tensor *t = slk_gguf_find_tensor(m->file, "token_embd.weight");
+    const slk_gguf *file = slk_source_gguf(m->source);
+    if (!file) return slk_tokenizer_open_json(&m->tokenizer, slk_source_path(m->source), (size_t)m->config.n_vocab, err);
+    slk_status s = slk_model_load_tokenizer(&m->tokenizer, file, err);
+    if (s != SLK_OK) return s;
     size_t n_tokens = slk_tokenizer_n_tokens(m->tokenizer);
-    if (!t) return slk_fail(err, SLK_E_NOT_FOUND, "%s: tensor token_embd.weight is missing", slk_gguf_path(m->file));
-    if (t->ne[1] < n_tokens || t->ne[1] > (1u << 30)) {
-        return slk_fail(err, SLK_E_SHAPE, "%s: tensor token_embd.weight has %llu rows for a vocabulary of %zu", slk_gguf_path(m->file),
-                        (unsigned long long)t->ne[1], n_tokens);
-    }
-    m->config.n_vocab = (int)t->ne[1];
-    m->config.tied = slk_gguf_find_tensor(m->file, "output.weight") == NULL;
-    return SLK_OK;
+    if ((size_t)m->config.n_vocab >= n_tokens) return SLK_OK;
+    return slk_fail(err, SLK_E_SHAPE, "%s: tensor token_embd.weight has %d rows for a vocabulary of %zu", slk_source_path(m->source),
+                    m->config.n_vocab, n_tokens);
 }
 
 /* A model that does not fit would be killed by the system in the middle of work: refuse it at once. */
@@ -262,7 +244,7 @@ static slk_status check_memory(const slk_model *m, slk_dtype dtype, slk_err *err
     double have = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     if (need < have * 0.95) return SLK_OK;
     return slk_fail(err, SLK_E_MEMORY, "%s: the weights need %.1f GiB in %s and this machine has %.1f GiB; take a smaller model or --dtype bf16",
-                    slk_gguf_path(m->file), need / 1073741824.0, slk_dtype_find(dtype)->name, have / 1073741824.0);
+                    slk_source_path(m->source), need / 1073741824.0, slk_dtype_find(dtype)->name, have / 1073741824.0);
 }
 
 /* Every shape that will be multiplied, before anything is packed for it. */
@@ -283,15 +265,14 @@ slk_status slk_model_open(slk_model **out, const char *path, const slk_model_opt
     *out = NULL;
     slk_model *m = slk_alloc_zero(1, sizeof *m);
     if (!m) return slk_fail(err, SLK_E_MEMORY, "%s: out of memory", path);
-    slk_status s = slk_gguf_open(&m->file, path, err);
-    if (s == SLK_OK) s = slk_config_read_gguf(&m->config, m->file, err);
-    if (s == SLK_OK) s = slk_model_load_tokenizer(&m->tokenizer, m->file, err);
-    if (s == SLK_OK) s = read_vocabulary(m, err);
+    slk_status s = slk_source_open(&m->source, path, err);
+    if (s == SLK_OK) m->config = *slk_source_config(m->source);
+    if (s == SLK_OK) s = load_tokenizer(m, err);
     if (s == SLK_OK) s = slk_compute_create(&m->compute, &options->compute, err);
     if (s == SLK_OK) s = check_memory(m, slk_compute_dtype(m->compute), err);
     if (s == SLK_OK) s = self_test(m, err);
+    if (s == SLK_OK) s = slk_source_hash(m->source, &m->hash, err);
     if (s == SLK_OK) {
-        m->hash = slk_gguf_hash(m->file);
         m->layers = slk_alloc_zero((size_t)m->config.n_layers, sizeof *m->layers);
         if (!m->layers) s = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", path);
     }
@@ -319,7 +300,7 @@ void slk_model_close(slk_model *m)
     free(m->layers);
     slk_compute_free(m->compute);
     slk_tokenizer_free(m->tokenizer);
-    slk_gguf_close(m->file);
+    slk_source_close(m->source);
     free(m);
 }
 
@@ -327,22 +308,21 @@ slk_status slk_model_embed(const slk_model *m, int32_t token, int32_t position, 
 {
     const slk_config *c = &m->config;
     if (token < 0 || token >= c->n_vocab) {
-        return slk_fail(err, SLK_E_ARG, "%s: token id %d, expected 0 to %d", slk_gguf_path(m->file), token, c->n_vocab - 1);
+        return slk_fail(err, SLK_E_ARG, "%s: token id %d, expected 0 to %d", slk_source_path(m->source), token, c->n_vocab - 1);
     }
     if (position < 0 || position >= c->n_context) {
-        return slk_fail(err, SLK_E_ARG, "%s: text of more than %d tokens, the model's context", slk_gguf_path(m->file), c->n_context);
+        return slk_fail(err, SLK_E_ARG, "%s: text of more than %d tokens, the model's context", slk_source_path(m->source), c->n_context);
     }
-    size_t d = (size_t)c->d_model, row_bytes = m->embedding->n_bytes / (size_t)c->n_vocab;
-    slk_status s = slk_dequantize(m->embedding->dtype, m->embedding->data + (size_t)token * row_bytes, d, x, err);
+    size_t d = (size_t)c->d_model;
+    slk_status s = slk_source_read(m->source, &m->embedding, token, 1, SLK_DTYPE_F32, x, 1, err);
     if (s != SLK_OK) return s;
     if (c->embed_scale != 1) {
         for (size_t i = 0; i < d; i++) x[i] *= c->embed_scale;
     }
-    if (m->positions) {
+    if (m->positions.data) {
         float *p = slk_alloc(d, sizeof *p);
         if (!p) return slk_fail(err, SLK_E_MEMORY, "out of memory");
-        size_t position_bytes = m->positions->n_bytes / (size_t)c->n_context;
-        s = slk_dequantize(m->positions->dtype, m->positions->data + (size_t)position * position_bytes, d, p, err);
+        s = slk_source_read(m->source, &m->positions, position, 1, SLK_DTYPE_F32, p, 1, err);
         for (size_t i = 0; s == SLK_OK && i < d; i++) x[i] += p[i];
         free(p);
     }

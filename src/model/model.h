@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "compute/compute.h"
-#include "format/gguf.h"
 #include "model/config.h"
+#include "model/source.h"
 #include "token/tokenizer.h"
 
 typedef struct slk_layer {
@@ -27,16 +27,16 @@ typedef struct slk_layer {
 typedef struct slk_model {
     slk_config config;
     slk_compute *compute;
-    slk_gguf *file;
+    slk_source *source;
     slk_tokenizer *tokenizer;
     slk_layer *layers;                      /* [n_layers] */
     float *out_gain, *out_bias;             /* [d_model] */
     slk_weight *output;                     /* [n_chunks] SLK_LOGITS_CHUNK rows each of the matrix [n_vocab, d_model], the last maybe fewer */
     int n_chunks;
-    const slk_gguf_tensor *embedding;       /* rows are dequantised as they are looked up */
-    const slk_gguf_tensor *positions;       /* learned positions or NULL */
+    slk_tensor embedding;                   /* rows are dequantised as they are looked up */
+    slk_tensor positions;                   /* learned positions; data NULL: none */
     float *rope_divisors;                   /* [head_dim / 2] of rope_freqs.weight, or NULL */
-    uint64_t hash;                          /* of the file's bytes */
+    uint64_t hash;                          /* slk_source_hash */
     void **owned;                           /* everything to free */
     size_t n_owned, cap_owned;
     slk_packed **packed;                    /* matrices in the library's own layout */
@@ -48,7 +48,7 @@ typedef struct slk_model_options {
     slk_compute_options compute;
 } slk_model_options;
 
-/* Open MODEL (a .gguf file). Checks every tensor's presence and shape, that the model fits into memory, and that the kernels keep
+/* Open MODEL (a .gguf file or a Hugging Face directory). Checks every tensor's presence and shape, that the model fits into memory, and that the kernels keep
  * rows independent (slk_compute_self_test).
  * Errors: SLK_E_IO, SLK_E_FORMAT, SLK_E_SHAPE, SLK_E_UNSUPPORTED, SLK_E_NOT_FOUND (a tensor), SLK_E_MEMORY. Close with slk_model_close. */
 slk_status slk_model_open(slk_model **out, const char *path, const slk_model_options *options, slk_err *err);

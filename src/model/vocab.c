@@ -8,7 +8,7 @@
 #define KEY(name) "tokenizer.ggml." name
 
 /* A description under construction; the arrays belong to it, the strings to the file. */
-typedef struct loading {
+typedef struct slk_model_vocab {
     const slk_gguf *file;
     const char *path;
     slk_vocab vocab;
@@ -213,15 +213,45 @@ static slk_status load_all(loading *l)
     return status;
 }
 
-slk_status slk_model_load_tokenizer(slk_tokenizer **out, const slk_gguf *file, slk_err *err)
+slk_status slk_model_vocab_open(slk_model_vocab **out, const slk_gguf *file, slk_err *err)
 {
     *out = NULL;
-    loading l = {.file = file, .path = slk_gguf_path(file), .err = err};
-    slk_status status = load_all(&l);
-    if (status == SLK_OK) status = slk_tokenizer_create(out, &l.vocab, l.path, err);
-    free(l.tokens);
-    free(l.merges);
-    free(l.scores);
-    free(l.types);
+    loading *l = slk_alloc_zero(1, sizeof *l);
+    if (l == NULL) return slk_fail(err, SLK_E_MEMORY, "%s: out of memory for the vocabulary", slk_gguf_path(file));
+    l->file = file;
+    l->path = slk_gguf_path(file);
+    l->err = err;
+    slk_status status = load_all(l);
+    if (status != SLK_OK) {
+        slk_model_vocab_close(l);
+        return status;
+    }
+    *out = l;
+    return SLK_OK;
+}
+
+void slk_model_vocab_close(slk_model_vocab *vocab)
+{
+    if (vocab == NULL) return;
+    free(vocab->tokens);
+    free(vocab->merges);
+    free(vocab->scores);
+    free(vocab->types);
+    free(vocab);
+}
+
+const slk_vocab *slk_model_vocab_get(const slk_model_vocab *vocab)
+{
+    return &vocab->vocab;
+}
+
+slk_status slk_model_load_tokenizer(slk_tokenizer **out, const slk_gguf *file, slk_err *err)
+{
+    slk_model_vocab *vocab;
+    *out = NULL;
+    slk_status status = slk_model_vocab_open(&vocab, file, err);
+    if (status != SLK_OK) return status;
+    status = slk_tokenizer_create(out, &vocab->vocab, vocab->path, err);
+    slk_model_vocab_close(vocab);
     return status;
 }

@@ -22,4 +22,11 @@
  */
 slk_status slk_model_load_tokenizer(slk_tokenizer **out, const slk_gguf *file, slk_err *err);
 
+/* The description alone, for writing it elsewhere. Its strings are the file's: close it before the file. Errors: the
+ * same, but for those that only slk_tokenizer_create() finds. */
+typedef struct slk_model_vocab slk_model_vocab;
+slk_status slk_model_vocab_open(slk_model_vocab **out, const slk_gguf *file, slk_err *err);
+void slk_model_vocab_close(slk_model_vocab *vocab);
+const slk_vocab *slk_model_vocab_get(const slk_model_vocab *vocab); /* borrowed until close */
+
 #endif

@@ -89,12 +89,12 @@ static const slk_added_token *find_token(const slk_added_set *set, const char *t
     return NULL;
 }
 
-/* Where the white space that ends at `at` begins, not before `from`. */
-static size_t space_before(const char *text, size_t from, size_t at)
+/* Where the white space that ends at `at` begins. */
+static size_t space_before(const char *text, size_t at)
 {
-    while (at > from) {
+    while (at > 0) {
         size_t begin = at - 1;
-        while (begin > from && ((unsigned char)text[begin] & 0xC0) == 0x80) begin--;
+        while (begin > 0 && ((unsigned char)text[begin] & 0xC0) == 0x80) begin--;
         uint32_t code;
         int used = slk_utf8_decode(&code, text + begin, at - begin);
         if (used == 0 || (size_t)used != at - begin || !slk_char_is_space(code)) break;
@@ -120,9 +120,9 @@ typedef struct fragments {
 
 static bool push_fragment(fragments *list, size_t at, size_t end, int32_t id)
 {
-    if (end <= at && id < 0) return true;
+    if (end <= at) return true;
     if (!slk_grow(&list->items, &list->cap, list->n + 1, sizeof *list->items)) return false;
-    list->items[list->n++] = (slk_fragment){at, end > at ? end - at : 0, id};
+    list->items[list->n++] = (slk_fragment){at, end - at, id};
     return true;
 }
 
@@ -142,9 +142,15 @@ bool slk_added_cut(const slk_tokenizer *tok, int set_index, const char *text, si
         size_t begin = at, end = at + t->n_bytes;
         at = end;
         if (!with_special && (tok->flags[t->id] & SLK_TOKEN_F_SPECIAL) != 0) continue;
-        if ((t->flags & SLK_ADDED_LSTRIP) != 0) begin = space_before(text, done < begin ? done : begin, begin);
+        if ((t->flags & SLK_ADDED_LSTRIP) != 0) {
+            begin = space_before(text, begin);
+            if (begin < done) begin = done;
+        }
         if ((t->flags & SLK_ADDED_RSTRIP) != 0) end = space_behind(text, end, n_bytes);
-        fits = push_fragment(&list, done, begin, -1) && push_fragment(&list, begin, end, t->id);
+        fits = push_fragment(&list, done, begin, -1);
+        /* White space that the token before swallowed may be a token itself: gone if it strips to the left, else not.
+         */
+        if (begin < end) fits = fits && push_fragment(&list, begin, end, t->id);
         done = end;
     }
     fits = fits && push_fragment(&list, done, n_bytes, -1);

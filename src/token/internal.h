@@ -188,8 +188,8 @@ slk_status slk_rules_encode(slk_merging *m, const char *text, size_t n_bytes, bo
 /* Collect the added tokens; tok->rules is there. */
 slk_status slk_added_build(slk_tokenizer *tok, const slk_vocab *vocab, slk_err *err);
 void slk_added_release(slk_added_set *set);
-/* Cut text at the set's tokens: leftmost first, of those the longest; a control token without with_special stays text, and
- * nothing else is looked for inside it. *fragments is [*n], free() it. false: out of memory. */
+/* Cut text at the set's tokens: leftmost first, of those the longest; a control token without with_special stays text,
+ * and nothing else is looked for inside it. *fragments is [*n], free() it. false: out of memory. */
 bool slk_added_cut(const slk_tokenizer *tok, int set, const char *text, size_t n_bytes, bool with_special,
                    slk_fragment **fragments, size_t *n);
 

@@ -30,10 +30,12 @@ typedef struct slk_json_rules {
 struct slk_json_vocab {
     slk_arena arena; /* strings and arrays */
     char *path, *dir;
-    json_t *root;        /* tokenizer.json: token and normaliser strings are borrowed from it */
-    json_t *config;      /* tokenizer_config.json or NULL */
+    json_t *root;   /* tokenizer.json: token and normaliser strings are borrowed from it */
+    json_t *config; /* tokenizer_config.json or NULL */
     char *config_path;
     const json_t *vocab; /* model.vocab */
+    int32_t *slots;      /* hash table of the same, from spelling to id: merges ask a million times */
+    size_t slot_mask;
     slk_bytes *tokens;
     int32_t *types;
     uint8_t *added;

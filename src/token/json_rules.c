@@ -183,13 +183,13 @@ static slk_status read_metaspace(const part *p, slk_err *err)
     slk_status status = slk_json_get_str(p->v->path, p->object, p->where, "replacement", &replacement, err);
     if (status == SLK_OK) status = slk_json_get_str(p->v->path, p->object, p->where, "prepend_scheme", &scheme, err);
     if (status == SLK_OK) status = slk_json_get_bool(p->v->path, p->object, p->where, "split", &r->split_words, err);
-    if (status == SLK_OK)
-        status = slk_json_get_bool(p->v->path, p->object, p->where, "add_prefix_space", &prefix, err);
+    if (status == SLK_OK) status = slk_json_get_bool(p->v->path, p->object, p->where, "add_prefix_space", &prefix, err);
     if (status != SLK_OK) return status;
     if (strcmp(replacement, SLK_SPACE_MARK) != 0) return fail_part(p, "replacement", replacement, "U+2581", err);
     if (r->metaspace || r->n_patterns > 0) {
-        return slk_fail(err, SLK_E_UNSUPPORTED, "%s: %s: Metaspace after another pre-tokeniser is not one that slick knows",
-                        p->v->path, p->where);
+        return slk_fail(err, SLK_E_UNSUPPORTED,
+                        "%s: %s: Metaspace after another pre-tokeniser is not one that slick knows", p->v->path,
+                        p->where);
     }
     if (scheme == NULL) scheme = prefix ? "always" : "never";
     if (strcmp(scheme, "always") != 0 && strcmp(scheme, "first") != 0 && strcmp(scheme, "never") != 0)

@@ -67,9 +67,8 @@ static bool note_pair(slk_merging *m, int32_t left)
     const slk_symbol *l = &m->symbols[left], *r = &m->symbols[l->next];
     uint32_t order;
     slk_pair pair = {.right = (uint32_t)l->next, .n_bytes = l->n_bytes + r->n_bytes};
-    bool found = m->tok->by_rank
-                     ? slk_bpe_find_merge(m->tok, l->id, r->id, &order, &pair.result)
-                     : slk_spm_find_merge(m->tok, m->text + l->at, pair.n_bytes, &order, &pair.result);
+    bool found = m->tok->by_rank ? slk_bpe_find_merge(m->tok, l->id, r->id, &order, &pair.result)
+                                 : slk_spm_find_merge(m->tok, m->text + l->at, pair.n_bytes, &order, &pair.result);
     if (!found) return true;
     pair.key = (uint64_t)order << 32 | (uint32_t)left;
     return heap_push(m, pair);

@@ -22,8 +22,8 @@
  * linear time. */
 #define SPACES_BEFORE_WORD "[" S "]+(?![^" S "])|[" S "]+"
 #define GPT2               "'(?:[stmd]|re|ve|ll)| ?[" L "]++| ?[" N "]++| ?[^" S L N "]++|" SPACES_BEFORE_WORD
-#define LLAMA3_WITH(s, digits)                                                                                        \
-    "'(?:[" s "tTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\\r\\n" L N "]?+[" L "]++|" digits "| ?[^" S L N "]++[\\r\\n]*+|"    \
+#define LLAMA3_WITH(s, digits)                                                                                         \
+    "'(?:[" s "tTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\\r\\n" L N "]?+[" L "]++|" digits "| ?[^" S L N "]++[\\r\\n]*+|" \
     "[" S "]*[\\r\\n]+|" SPACES_BEFORE_WORD
 #define LLAMA3(digits) LLAMA3_WITH("sS", digits)
 
@@ -48,7 +48,7 @@ static const struct {
 };
 
 #define REGEX_LLAMA3(digits)                                                                                           \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits                                              \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits                                               \
     "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 
 /* Without regard to case an s is a long s, too: Hugging Face cuts there, llama.cpp does not. */
@@ -93,6 +93,14 @@ const char *slk_pretok_find_regex(const char *regex, const char **family)
         return REGEXES[i].pattern;
     }
     return NULL;
+}
+
+const char *slk_pretok_regex(const slk_pretok_info *info, bool *digits_first)
+{
+    *digits_first = info == &SMOLLM_INFO;
+    if (info == &GPT2_INFO || info == &SMOLLM_INFO) return REGEXES[0].regex;
+    if (info == &LLAMA3_INFO) return REGEXES[1].regex;
+    return info == &QWEN2_INFO ? REGEXES[2].regex : NULL;
 }
 
 const char *slk_pretok_digit(void)

@@ -21,11 +21,13 @@ typedef struct slk_pretok_info {
 const slk_pretok_info *slk_pretok_find(const char *name, size_t n_bytes);
 
 /* --- tokenizer.json spells its patterns out --- */
-#define SLK_PRETOK_REGEX_GPT2                                                                                          \
-    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+#define SLK_PRETOK_REGEX_GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 /* The pattern that cuts as Hugging Face's regular expression `regex` does, and the GGUF name of its family; NULL: not
  * known. Constant. */
 const char *slk_pretok_find_regex(const char *regex, const char **family);
+/* The regular expression of a family ("gpt-2", "llama-bpe", "qwen2"), or of all families that share its patterns
+ * ("smollm": gpt-2's, after single digits were cut out); NULL: none. */
+const char *slk_pretok_regex(const slk_pretok_info *info, bool *digits_first);
 const char *slk_pretok_digit(void);  /* one digit */
 const char *slk_pretok_digits(void); /* a run of digits */
 

@@ -68,15 +68,22 @@ static void replace(slk_buf *out, const char *text, size_t n_bytes, const slk_no
     }
 }
 
-/* NFC of whatever is valid UTF-8; other bytes, and U+0000, stay and separate what is left and right of them. */
+/* NFC of whatever is valid UTF-8; other bytes stay and separate what is left and right of them. So do U+0000, which
+ * slk_text_normalize() replaces, and U+11A7, which utf8proc drops after a Hangul syllable; neither composes. */
 static void compose(slk_buf *out, const char *text, size_t n_bytes)
 {
+    const slk_bytes jamo = {"\xE1\x86\xA7", 3};
+    size_t next_jamo = find_bytes(text, n_bytes, 0, jamo);
     for (size_t at = 0; at < n_bytes && !out->failed;) {
-        const char *nul = memchr(text + at, 0, n_bytes - at);
-        size_t n_part = nul != NULL ? (size_t)(nul - text) - at : n_bytes - at;
+        if (at > next_jamo) next_jamo = find_bytes(text, n_bytes, at, jamo);
+        const char *nul = memchr(text + at, 0, next_jamo - at);
+        size_t n_part = nul != NULL ? (size_t)(nul - text) - at : next_jamo - at;
         size_t n_valid = slk_utf8_valid(text + at, n_part);
         char *composed;
-        if (n_valid == 0) {
+        if (at == next_jamo) {
+            slk_buf_add(out, jamo.data, jamo.len);
+            at += jamo.len;
+        } else if (n_valid == 0) {
             slk_buf_add(out, text + at++, 1);
         } else if (slk_text_normalize(&composed, SLK_NFC, text + at, n_valid, NULL) != SLK_OK) {
             out->failed = true;

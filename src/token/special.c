@@ -90,7 +90,8 @@ static bool cut_part(const slk_tokenizer *tok, int set, const char *text, slk_fr
     size_t end = part.at + part.n_bytes, begin = part.at;
     for (size_t at = part.at; at + len <= end;) {
         int32_t id = -1;
-        if (slk_special_may_begin(&tok->specials[set], text, at, end)) id = slk_token_find(tok, text + at, len, flags_of_set(set));
+        if (slk_special_may_begin(&tok->specials[set], text, at, end))
+            id = slk_token_find(tok, text + at, len, flags_of_set(set));
         if (id < 0) {
             at++;
             continue;

@@ -74,18 +74,18 @@ typedef struct slk_vocab {
     slk_vocab_kind kind;
     const char *pre; /* BPE pre-tokeniser: "smollm" "gpt-2" "llama-bpe" "qwen2" "default"; others: SLK_E_UNSUPPORTED */
     size_t n_tokens;
-    const slk_bytes *tokens; /* [n_tokens] as in the file (byte stand-ins, U+2581) */
-    const float *scores;     /* [n_tokens] or NULL (BPE) */
-    const int32_t *types;    /* [n_tokens] slk_token_type, or NULL: all normal */
-    const slk_bytes *merges; /* [n_merges] "left right", in rank order (BPE) */
+    const slk_bytes *tokens;     /* [n_tokens] as in the file (byte stand-ins, U+2581) */
+    const float *scores;         /* [n_tokens] or NULL (BPE) */
+    const int32_t *types;        /* [n_tokens] slk_token_type, or NULL: all normal */
+    const slk_bytes *merges;     /* [n_merges] "left right", in rank order (BPE) */
     const slk_merge_pair *pairs; /* [n_merges] the same as ids, instead of `merges`; SPM: merging goes by them, not by
                                     the scores */
     size_t n_merges;
-    int32_t bos, eos, unk, eot; /* -1: none */
-    bool add_bos, add_eos;      /* add_eos is honoured by encode only with SLK_ENCODE_BOS */
-    bool add_space_prefix;      /* SPM */
-    const slk_text_rules *rules; /* NULL: as llama.cpp; else Hugging Face's; then `pre` does not count, and add_space_prefix
-                                     for decoding only */
+    int32_t bos, eos, unk, eot;  /* -1: none */
+    bool add_bos, add_eos;       /* add_eos is honoured by encode only with SLK_ENCODE_BOS */
+    bool add_space_prefix;       /* SPM */
+    const slk_text_rules *rules; /* NULL: as llama.cpp; else Hugging Face's; then `pre` does not count, and
+                                    add_space_prefix for decoding only */
 } slk_vocab;
 
 typedef struct slk_tokenizer slk_tokenizer;
