@@ -149,7 +149,7 @@ static slk_status run(slk_cli *cli, slk_err *err)
     if (s != SLK_OK) goto out;
     if (opt.chat) s = slk_cli_wrap_chat(&wrapped, st.model, prompt, n_bytes, err);
     else {
-        slk_cli_note_chat(cli, st.model);
+        slk_cli_note_chat(cli, st.model, true);
         slk_buf_add(&wrapped, prompt, n_bytes);
     }
     unsigned flags = SLK_ENCODE_BOS | (opt.special || opt.chat ? SLK_ENCODE_SPECIAL : 0u);

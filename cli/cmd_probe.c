@@ -105,6 +105,7 @@ static slk_status select_facts(probe *p, slk_err *err)
     const char *const *relations = (const char *const *)opt.relations.items;
     slk_selection selection;
     slk_selection_init(&selection);
+    selection.split = slk_split_parse(opt.split);
     selection.limit = (size_t)opt.limit;
     selection.seed = p->cli->seed;
     if (opt.shard && slk_shard_parse(&selection.shard, &selection.n_shards, opt.shard, err) != SLK_OK) {
@@ -318,7 +319,7 @@ static slk_status run(slk_cli *cli, slk_err *err)
     if (s == SLK_OK) s = select_facts(&p, err);
     if (s == SLK_OK) s = slk_cli_load_model(&p.model, cli, cli->args[0], err);
     if (s == SLK_OK) {
-        slk_cli_note_chat(cli, p.model);
+        slk_cli_note_chat(cli, p.model, false);
         fill_settings(&p);
         s = slk_store_begin_label_set(p.store, &p.label_set, NULL, &p.settings, err);
     }

@@ -26,10 +26,11 @@ static bool chat_template(const slk_model *model, slk_gguf_str *text)
     return slk_source_chat_template(model->source, text);
 }
 
-void slk_cli_note_chat(const slk_cli *cli, const slk_model *model)
+void slk_cli_note_chat(const slk_cli *cli, const slk_model *model, bool has_option)
 {
     slk_gguf_str text;
-    if (chat_template(model, &text)) slk_cli_note(cli, "this model has a chat template; the prompt is raw text (--chat applies the template)");
+    if (!chat_template(model, &text)) return;
+    slk_cli_note(cli, "this model has a chat template; prompts are raw text%s", has_option ? " (--chat applies the template)" : "");
 }
 
 static bool contains(const slk_gguf_str *text, const char *word)

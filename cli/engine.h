@@ -8,8 +8,8 @@
 /* Open MODEL with the global options --threads and --dtype. Asking for bf16 where the processor has none is an error. */
 slk_status slk_cli_load_model(slk_model **out, const slk_cli *cli, const char *path, slk_err *err);
 
-/* One note when the file has a chat template and the prompt is raw text. */
-void slk_cli_note_chat(const slk_cli *cli, const slk_model *model);
+/* One note when the model has a chat template and prompts are raw text; has_option: the command knows --chat. */
+void slk_cli_note_chat(const slk_cli *cli, const slk_model *model, bool has_option);
 
 /* Put the prompt into the model's chat format (ChatML, Llama 3, Gemma; recognised by the template's markers), with the turn of the answer
  * begun. To be tokenised with SLK_ENCODE_SPECIAL. Errors: SLK_E_UNSUPPORTED (no template, or another). */
