@@ -112,7 +112,7 @@ static void read_shapes(summary *s, const slk_gguf *file, const slk_config *conf
     };
     memcpy(s->shapes, SHAPES, sizeof SHAPES);
     if (!file) { /* a directory; without a description of its own it says nothing */
-        const int n[N_SHAPES] = {config->n_layers,  config->d_model, config->n_heads,  config->n_kv_heads,
+        const int n[N_SHAPES] = {config->n_layers, config->d_model, config->n_heads,  config->n_kv_heads,
                                  config->head_dim, config->d_ff,    config->n_context};
         for (int i = 0; i < N_SHAPES; i++) s->shapes[i].n = (uint64_t)n[i];
     }
@@ -137,8 +137,14 @@ static bool is_one_of(const char *name, const char *const *names)
 static void read_tensors(summary *s, const model_file *file)
 {
     static const char *const outputs[] = {"output.weight", "lm_head.weight", NULL};
-    static const char *const embeddings[] = {"token_embd.weight",      "position_embd.weight", "model.embed_tokens.weight",
-                                             "transformer.wte.weight", "transformer.wpe.weight", "wte.weight", "wpe.weight", NULL};
+    static const char *const embeddings[] = {"token_embd.weight",
+                                             "position_embd.weight",
+                                             "model.embed_tokens.weight",
+                                             "transformer.wte.weight",
+                                             "transformer.wpe.weight",
+                                             "wte.weight",
+                                             "wpe.weight",
+                                             NULL};
     s->is_tied = true;
     for (size_t i = 0; i < n_tensors(file); i++) {
         tensor_view t = tensor_at(file, i);
@@ -200,7 +206,8 @@ static void format_dims(char out[192], const tensor_view *t)
 {
     int at = 0;
     out[0] = '\0';
-    for (uint32_t d = 0; d < t->n_dims; d++) at += snprintf(out + at, 192 - (size_t)at, "%s%" PRIu64, at ? " x " : "", t->dims[d]);
+    for (uint32_t d = 0; d < t->n_dims; d++)
+        at += snprintf(out + at, 192 - (size_t)at, "%s%" PRIu64, at ? " x " : "", t->dims[d]);
 }
 
 /* --- JSON ------------------------------------------------------------------------------------------------------- */
@@ -231,8 +238,8 @@ static json_t *tensors_json(const model_file *file)
         tensor_view t = tensor_at(file, i);
         json_t *dims = json_array();
         for (uint32_t d = 0; d < t.n_dims; d++) json_array_append_new(dims, json_integer((json_int_t)t.dims[d]));
-        json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:I}", "name", t.name, "type", t.type, "shape", dims, "bytes",
-                                              (json_int_t)t.n_bytes));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:I}", "name", t.name, "type", t.type, "shape", dims,
+                                              "bytes", (json_int_t)t.n_bytes));
     }
     return list;
 }
@@ -254,10 +261,10 @@ static slk_status print_json(const model_file *file, const summary *s, const slk
                              slk_err *err)
 {
     json_t *o =
-        json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:b}", "path", file->path, "architecture",
-                  s->architecture, "name", s->name, "n_parameters", (json_int_t)s->n_parameters,
-                  "n_parameters_without_embeddings", (json_int_t)(s->n_parameters - s->n_embedding), "tensor_bytes",
-                  (json_int_t)s->tensor_bytes, "tied_output", (int)s->is_tied, "quantised", (int)s->is_quantised);
+        json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:b}", "path", file->path, "architecture", s->architecture,
+                  "name", s->name, "n_parameters", (json_int_t)s->n_parameters, "n_parameters_without_embeddings",
+                  (json_int_t)(s->n_parameters - s->n_embedding), "tensor_bytes", (json_int_t)s->tensor_bytes,
+                  "tied_output", (int)s->is_tied, "quantised", (int)s->is_quantised);
     if (!o) return slk_fail(err, SLK_E_MEMORY, "%s: out of memory (or a path that is not UTF-8)", file->path);
     for (int i = 0; i < N_SHAPES; i++) {
         if (s->shapes[i].n) json_object_set_new(o, s->shapes[i].json, json_integer((json_int_t)s->shapes[i].n));
@@ -413,7 +420,9 @@ static slk_status open_gguf(model_file *file, summary *s, slk_tokenizer **tok, s
     read_shapes(s, file->gguf, NULL);
     slk_config_read_gguf(&config, file->gguf, &s->cannot_run);
     /* A file with a tokenizer that slick does not know is still worth looking at. */
-    return slk_model_load_tokenizer(tok, file->gguf, problem) == SLK_E_MEMORY ? slk_fail(err, SLK_E_MEMORY, "%s", problem->msg) : SLK_OK;
+    return slk_model_load_tokenizer(tok, file->gguf, problem) == SLK_E_MEMORY
+               ? slk_fail(err, SLK_E_MEMORY, "%s", problem->msg)
+               : SLK_OK;
 }
 
 static slk_status open_directory(model_file *file, summary *s, slk_tokenizer **tok, slk_err *problem, slk_err *err)
@@ -447,7 +456,8 @@ static slk_status run(slk_cli *cli, slk_err *err)
     slk_tokenizer *tok = NULL;
     slk_err problem = {0};
     summary s = {0};
-    slk_status status = slk_dir_exists(file.path) ? open_directory(&file, &s, &tok, &problem, err) : open_gguf(&file, &s, &tok, &problem, err);
+    slk_status status = slk_dir_exists(file.path) ? open_directory(&file, &s, &tok, &problem, err)
+                                                  : open_gguf(&file, &s, &tok, &problem, err);
     if (!status) {
         read_tensors(&s, &file);
         status = cli->json ? print_json(&file, &s, tok, &problem, err) : print_text(&file, &s, tok, &problem, err);

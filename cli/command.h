@@ -45,6 +45,7 @@
 #define SLK_COMMANDS(X)                                                                                                \
     X(inspect)                                                                                                         \
     X(tokenize)                                                                                                        \
+    X(convert)                                                                                                         \
     X(logits)                                                                                                          \
     X(generate)                                                                                                        \
     X(score)                                                                                                           \

@@ -226,7 +226,9 @@ static slk_status parse(int argc, char **argv, slk_err *err)
             }
             if (!(cli.command = find_command(word))) return unknown_command(word, err);
             if (cli.command->options) {
-                tables[2] = cli.command->options;
+                /* first: convert has a --dtype of its own */
+                memmove(tables + 1, tables, 2 * sizeof *tables);
+                tables[0] = cli.command->options;
                 slk_status status = slk_options_init(cli.command->options, err);
                 if (status) return status;
             }
@@ -260,8 +262,8 @@ static void hold_standard_streams(void)
 int main(int argc, char **argv)
 {
     hold_standard_streams();
-    /* Large blocks go back to the system when they are freed; glibc would raise this bound as it sees them come and go, and
-     * loading a model would leave its holes behind. */
+    /* Large blocks go back to the system when they are freed; glibc would raise this bound as it sees them come and go,
+     * and loading a model would leave its holes behind. */
     mallopt(M_MMAP_THRESHOLD, 1 << 19);
     signal(SIGPIPE, SIG_IGN); /* writing to a pipe without a reader fails instead of killing; finish() judges */
     slk_err err = {0};

@@ -6,6 +6,7 @@ _slick_global_options='--store --seed --threads --dtype --json --quiet --force -
 declare -gA _slick_options=(
     [inspect]='--keys --tensors'
     [tokenize]='--special --bos'
+    [convert]='--output --dtype'
     [logits]='--tokens --text --special --last --top'
     [generate]='--max-tokens --temperature --top-k --stop --special --chat'
     [score]='--match --max-tokens --temperature --top-k --batch-tokens'
@@ -16,7 +17,7 @@ declare -gA _slick_options=(
     [labels]='--by --labels --split --relations --csv --jsonl --review --list'
     [relabel]='--n-ex --samples --match --labels --split --relations --jsonl'
     [merge]=''
-    [bench]=''
+    [bench]='--relations --limit --answers --batch-tokens'
     [help]=''
 )
 
@@ -41,7 +42,7 @@ _slick() {
     COMPREPLY=()
     # Fixed values.
     case $before in
-    --dtype) words='f32 bf16' ;;
+    --dtype) words='f32 bf16'; [ "$command" != convert ] || words='F32 F16 BF16 Q8_0' ;;
     --split) words='train dev test'; [ "$command" != probe ] || words+=' all' ;;
     --pool) words='train dev test' ;;
     --match) words='em strict contains f1:' ;;
@@ -54,7 +55,7 @@ _slick() {
         --labels | --review)
         return
         ;;
-    --store | --template)
+    --store | --template | --output | -o)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         compopt -o filenames 2>/dev/null
         return

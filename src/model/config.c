@@ -154,14 +154,15 @@ slk_status slk_config_read_gguf(slk_config *c, const slk_gguf *file, slk_err *er
     if (c->window > 0) c->window_pattern = read_int(&r, "attention.sliding_window_pattern", family->window_pattern, 1024);
     c->attention_softcap = (float)read_real(&r, "attn_logit_softcapping", family->attention_softcap, false);
     c->logit_softcap = (float)read_real(&r, "final_logit_softcapping", family->logit_softcap, false);
-    c->attention_scale = slk_config_implied_scale(c);
+    c->query_scalar = slk_config_implied_scalar(c);
+    c->attention_scale = 1 / sqrtf((float)c->query_scalar);
     return r.status;
 }
 
-float slk_config_implied_scale(const slk_config *c)
+double slk_config_implied_scalar(const slk_config *c)
 {
     bool by_width = c->family->n_layers_scaled_by_width && c->n_layers == c->family->n_layers_scaled_by_width;
-    return 1 / sqrtf(by_width ? (float)c->d_model / (float)c->n_heads : (float)c->head_dim);
+    return by_width ? (double)c->d_model / c->n_heads : c->head_dim;
 }
 
 int64_t slk_config_n_body_params(const slk_config *c)

@@ -43,6 +43,7 @@ typedef struct slk_config {
 
     int window;          /* a token sees itself and window - 1 before it in windowed layers; 0: none are */
     int window_pattern;  /* every window_pattern-th layer is full; 0: every layer is windowed */
+    double query_scalar;   /* attention_scale is 1 / sqrt of it; head_dim but for some Gemmas */
     float attention_scale;
     float attention_softcap, logit_softcap; /* 0: none */
     float embed_scale;
@@ -55,8 +56,23 @@ slk_status slk_config_read_gguf(slk_config *out, const slk_gguf *file, slk_err *
  * path is the file's, for messages. Errors as above, and SLK_E_UNSUPPORTED for any setting that slick would have to ignore. */
 slk_status slk_config_read_hf(slk_config *out, const json_t *json, const char *path, slk_err *err);
 
-/* What llama.cpp multiplies scores with: GGUF has no key for another scale. */
-float slk_config_implied_scale(const slk_config *c);
+/* The query_scalar that llama.cpp takes: GGUF has no key for another. */
+double slk_config_implied_scalar(const slk_config *c);
+
+/* --- writing the description (config_write.c) --- */
+
+/* What a description does not have and config.json wants. */
+typedef struct slk_config_extra {
+    slk_dtype dtype;                /* of the weights: F32, F16, BF16 */
+    bool attention_bias, mlp_bias;  /* Llama with biases */
+    int32_t bos, eos;               /* -1: none */
+} slk_config_extra;
+
+/* A config.json, in the form of Transformers 4, which 5 reads as well. *out: json_decref() it.
+ * Errors: SLK_E_UNSUPPORTED (nothing in Transformers computes this), SLK_E_MEMORY. */
+slk_status slk_config_to_hf(json_t **out, const slk_config *c, const slk_config_extra *extra, const char *path, slk_err *err);
+/* The keys <arch>.* and general.architecture, as llama.cpp names them. Errors: SLK_E_MEMORY, SLK_E_ARG (a key is there already). */
+slk_status slk_config_put_gguf(slk_gguf_writer *w, const slk_config *c, slk_err *err);
 
 /* Does this layer (from 0) see only the last `window` tokens? */
 static inline bool slk_config_is_windowed(const slk_config *c, int layer)

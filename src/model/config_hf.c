@@ -5,7 +5,8 @@
  *   Transformers 5   "rope_parameters": {"rope_theta": 500.0, "rope_type": "default", ...}, "layer_types": [...],
  *                    Gemma 3: rope_parameters has one such object for each of full_attention and sliding_attention
  *
- * A key that is absent means what Transformers takes it to be. Whatever would change the numbers and is not known here is an error. */
+ * A key that is absent means what Transformers takes it to be. Whatever would change the numbers and is not known here
+ * is an error. */
 #include "model/config.h"
 
 #include <math.h>
@@ -32,8 +33,11 @@ static void expect(reader *r, const char *key, const json_t *found, const char *
 {
     if (r->status != SLK_OK) return;
     char *text = found ? json_dumps(found, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
-    if (found) r->status = slk_fail(r->err, SLK_E_FORMAT, "%s: key %s is %.80s, expected %s", r->path, key, text ? text : "?", expected);
-    else r->status = slk_fail(r->err, SLK_E_FORMAT, "%s: key %s is missing, expected %s", r->path, key, expected);
+    if (found)
+        r->status = slk_fail(r->err, SLK_E_FORMAT, "%s: key %s is %.80s, expected %s", r->path, key, text ? text : "?",
+                             expected);
+    else
+        r->status = slk_fail(r->err, SLK_E_FORMAT, "%s: key %s is missing, expected %s", r->path, key, expected);
     free(text);
 }
 
@@ -41,8 +45,8 @@ static void refuse(reader *r, const char *key, const json_t *found, const char *
 {
     if (r->status != SLK_OK) return;
     char *text = json_dumps(found, JSON_ENCODE_ANY | JSON_COMPACT);
-    r->status = slk_fail(r->err, SLK_E_UNSUPPORTED, "%s: key %s is %.160s, which slick does not know; expected %s", r->path, key,
-                         text ? text : "?", expected);
+    r->status = slk_fail(r->err, SLK_E_UNSUPPORTED, "%s: key %s is %.160s, which slick does not know; expected %s",
+                         r->path, key, text ? text : "?", expected);
     free(text);
 }
 
@@ -90,11 +94,15 @@ static void check_unknown(reader *r)
     static const struct {
         const char *key;
         bool expected;
-    } flags[] = {{"use_bidirectional_attention", false},      {"add_cross_attention", false}, {"scale_attn_weights", true},
-                 {"scale_attn_by_inverse_layer_idx", false}, {"is_encoder_decoder", false}};
+    } flags[] = {{"use_bidirectional_attention", false},
+                 {"add_cross_attention", false},
+                 {"scale_attn_weights", true},
+                 {"scale_attn_by_inverse_layer_idx", false},
+                 {"is_encoder_decoder", false}};
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
         const json_t *value = get(r, flags[i].key);
-        if (value && json_is_true(value) != flags[i].expected) refuse(r, flags[i].key, value, flags[i].expected ? "true" : "false");
+        if (value && json_is_true(value) != flags[i].expected)
+            refuse(r, flags[i].key, value, flags[i].expected ? "true" : "false");
     }
     const json_t *value = get(r, "quantization_config");
     if (value) refuse(r, "quantization_config", value, "plain F32, F16 or BF16 tensors");
@@ -104,7 +112,9 @@ static void check_unknown(reader *r)
 
 static void read_activation(reader *r, slk_config *c)
 {
-    const char *key = c->norm == SLK_NORM_LAYER ? "activation_function" : c->post_norms ? "hidden_activation" : "hidden_act";
+    const char *key = c->norm == SLK_NORM_LAYER ? "activation_function"
+                      : c->post_norms           ? "hidden_activation"
+                                                : "hidden_act";
     static const char *const silu[] = {"silu", "swish", NULL};
     static const char *const gelu[] = {"gelu_pytorch_tanh", "gelu_new", "gelu_fast", NULL};
     const json_t *value = get(r, key);
@@ -141,8 +151,10 @@ static void read_scaling(reader *r, slk_config *c, const char *key, const json_t
                            .low = read_real_of(r, scaling, "low_freq_factor", -1),
                            .high = read_real_of(r, scaling, "high_freq_factor", -1)};
     if (r->status != SLK_OK) return;
-    if (original > 1 << 24 || c->rope3.high <= c->rope3.low) expect(r, key, scaling, "low_freq_factor < high_freq_factor");
-    else c->rope3.n_original = (int)original;
+    if (original > 1 << 24 || c->rope3.high <= c->rope3.low)
+        expect(r, key, scaling, "low_freq_factor < high_freq_factor");
+    else
+        c->rope3.n_original = (int)original;
 }
 
 static void read_rope(reader *r, slk_config *c)
@@ -165,7 +177,8 @@ static void read_rope(reader *r, slk_config *c)
     read_scaling(r, c, full ? "rope_parameters" : "rope_scaling", full ? full : get(r, "rope_scaling"));
     c->rope_base_local = c->rope_base;
     if (!c->rope_local) return;
-    c->rope_base_local = read_real_of(r, local, "rope_theta", read_real(r, "rope_local_base_freq", family->rope_base_local));
+    c->rope_base_local =
+        read_real_of(r, local, "rope_theta", read_real(r, "rope_local_base_freq", family->rope_base_local));
     const json_t *type = json_object_get(local, "rope_type");
     if (type && (!json_is_string(type) || strcmp(json_string_value(type), "default") != 0)) {
         refuse(r, "rope_parameters", rope, "rope_type default for sliding_attention");
@@ -219,8 +232,10 @@ static void read_window(reader *r, slk_config *c)
     if (by_switch) {
         const json_t *n = get(r, "max_window_layers");
         json_int_t first = n ? json_integer_value(n) : 28;
-        if (first >= c->n_layers) c->window = 0;
-        else if (first != 0) refuse(r, "max_window_layers", n, "0 or at least the number of layers (a window in some of them)");
+        if (first >= c->n_layers)
+            c->window = 0;
+        else if (first != 0)
+            refuse(r, "max_window_layers", n, "0 or at least the number of layers (a window in some of them)");
         return;
     }
     if (family->window_pattern == 0) return;
@@ -247,8 +262,10 @@ static void read_sizes(reader *r, slk_config *c)
         (!gpt2 || c->head_dim * c->n_heads == c->d_model)) {
         return;
     }
-    r->status = slk_fail(r->err, SLK_E_UNSUPPORTED, "%s: %d heads on %d key/value heads of width %d, expected a multiple and an even width up to 256",
-                         r->path, c->n_heads, c->n_kv_heads, c->head_dim);
+    r->status =
+        slk_fail(r->err, SLK_E_UNSUPPORTED,
+                 "%s: %d heads on %d key/value heads of width %d, expected a multiple and an even width up to 256",
+                 r->path, c->n_heads, c->n_kv_heads, c->head_dim);
 }
 
 /* The directory's own name. */
@@ -297,12 +314,16 @@ slk_status slk_config_read_hf(slk_config *c, const json_t *json, const char *pat
     c->tied = read_bool(&r, "tie_word_embeddings", family->hf_tied);
     read_rope(&r, c);
     read_window(&r, c);
-    c->attention_scale = 1 / sqrtf((float)c->head_dim);
+    c->query_scalar = c->head_dim;
+    c->attention_scale = 1 / sqrtf((float)c->query_scalar);
     if (!family->scaled_embedding) return r.status;
     /* Gemma: null switches a soft-cap off, absence means the family's. */
-    bool has_caps = json_object_get(json, "attn_logit_softcapping") != NULL, has_cap = json_object_get(json, "final_logit_softcapping") != NULL;
-    c->attention_softcap = (float)read_real(&r, "attn_logit_softcapping", has_caps ? 0 : (double)family->attention_softcap);
+    bool has_caps = json_object_get(json, "attn_logit_softcapping") != NULL,
+         has_cap = json_object_get(json, "final_logit_softcapping") != NULL;
+    c->attention_softcap =
+        (float)read_real(&r, "attn_logit_softcapping", has_caps ? 0 : (double)family->attention_softcap);
     c->logit_softcap = (float)read_real(&r, "final_logit_softcapping", has_cap ? 0 : (double)family->logit_softcap);
-    c->attention_scale = 1 / sqrtf((float)read_real(&r, "query_pre_attn_scalar", 256));
+    c->query_scalar = read_real(&r, "query_pre_attn_scalar", 256);
+    c->attention_scale = 1 / sqrtf((float)c->query_scalar);
     return r.status;
 }

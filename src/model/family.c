@@ -60,24 +60,83 @@ static const slk_name names_gpt2[] = {
 };
 
 static const slk_family families[] = {
-    {.arch = "llama", .hf_type = "llama", .hf_class = "LlamaForCausalLM", .names = names_llama,
-     .rope = true, .rope_pairs = true, .gated = true, .hf_rope_base = 10000},
-    {.arch = "mistral", .hf_type = "mistral", .hf_class = "MistralForCausalLM", .names = names_llama,
-     .rope = true, .rope_pairs = true, .gated = true, .hf_window = 4096, .hf_rope_base = 10000},
-    {.arch = "qwen2", .hf_type = "qwen2", .hf_class = "Qwen2ForCausalLM", .names = names_llama,
-     .rope = true, .gated = true, .hf_window = 4096, .hf_rope_base = 10000},
-    {.arch = "qwen3", .hf_type = "qwen3", .hf_class = "Qwen3ForCausalLM", .names = names_llama,
-     .rope = true, .gated = true, .qk_norm = true, .hf_head_dim = 128, .hf_window = 4096, .hf_rope_base = 10000},
-    {.arch = "gemma2", .hf_type = "gemma2", .hf_class = "Gemma2ForCausalLM", .names = names_gemma,
-     .rope = true, .gated = true, .post_norms = true, .scaled_embedding = true, .activation = SLK_ACT_GELU_TANH,
-     .window_pattern = 2, .attention_softcap = 50, .logit_softcap = 30, .n_layers_scaled_by_width = 46,
-     .hf_tied = true, .hf_head_dim = 256, .hf_window = 4096, .hf_rope_base = 10000},
-    {.arch = "gemma3", .hf_type = "gemma3_text", .hf_class = "Gemma3ForCausalLM", .names = names_gemma,
-     .rope = true, .gated = true, .post_norms = true, .qk_norm = true, .scaled_embedding = true,
-     .activation = SLK_ACT_GELU_TANH, .window_pattern = 6, .rope_base_local = 10000, .n_layers_scaled_by_width = 62,
-     .hf_tied = true, .hf_head_dim = 256, .hf_window = 4096, .hf_rope_base = 1000000},
-    {.arch = "gpt2", .hf_type = "gpt2", .hf_class = "GPT2LMHeadModel", .names = names_gpt2,
-     .norm = SLK_NORM_LAYER, .fused_qkv = true, .learned_positions = true, .activation = SLK_ACT_GELU_TANH,
+    {.arch = "llama",
+     .hf_type = "llama",
+     .hf_class = "LlamaForCausalLM",
+     .names = names_llama,
+     .rope = true,
+     .rope_pairs = true,
+     .gated = true,
+     .hf_rope_base = 10000},
+    {.arch = "mistral",
+     .hf_type = "mistral",
+     .hf_class = "MistralForCausalLM",
+     .names = names_llama,
+     .rope = true,
+     .rope_pairs = true,
+     .gated = true,
+     .hf_window = 4096,
+     .hf_rope_base = 10000},
+    {.arch = "qwen2",
+     .hf_type = "qwen2",
+     .hf_class = "Qwen2ForCausalLM",
+     .names = names_llama,
+     .rope = true,
+     .gated = true,
+     .hf_window = 4096,
+     .hf_rope_base = 10000},
+    {.arch = "qwen3",
+     .hf_type = "qwen3",
+     .hf_class = "Qwen3ForCausalLM",
+     .names = names_llama,
+     .rope = true,
+     .gated = true,
+     .qk_norm = true,
+     .hf_head_dim = 128,
+     .hf_window = 4096,
+     .hf_rope_base = 10000},
+    {.arch = "gemma2",
+     .hf_type = "gemma2",
+     .hf_class = "Gemma2ForCausalLM",
+     .names = names_gemma,
+     .rope = true,
+     .gated = true,
+     .post_norms = true,
+     .scaled_embedding = true,
+     .activation = SLK_ACT_GELU_TANH,
+     .window_pattern = 2,
+     .attention_softcap = 50,
+     .logit_softcap = 30,
+     .n_layers_scaled_by_width = 46,
+     .hf_tied = true,
+     .hf_head_dim = 256,
+     .hf_window = 4096,
+     .hf_rope_base = 10000},
+    {.arch = "gemma3",
+     .hf_type = "gemma3_text",
+     .hf_class = "Gemma3ForCausalLM",
+     .names = names_gemma,
+     .rope = true,
+     .gated = true,
+     .post_norms = true,
+     .qk_norm = true,
+     .scaled_embedding = true,
+     .activation = SLK_ACT_GELU_TANH,
+     .window_pattern = 6,
+     .rope_base_local = 10000,
+     .n_layers_scaled_by_width = 62,
+     .hf_tied = true,
+     .hf_head_dim = 256,
+     .hf_window = 4096,
+     .hf_rope_base = 1000000},
+    {.arch = "gpt2",
+     .hf_type = "gpt2",
+     .hf_class = "GPT2LMHeadModel",
+     .names = names_gpt2,
+     .norm = SLK_NORM_LAYER,
+     .fused_qkv = true,
+     .learned_positions = true,
+     .activation = SLK_ACT_GELU_TANH,
      .hf_tied = true},
 };
 #define N_FAMILIES (sizeof families / sizeof families[0])
@@ -111,8 +170,10 @@ const char *slk_family_list_hf(void)
 static void put_name(char out[SLK_NAME_BYTES], const char *pattern, int layer, const char *suffix)
 {
     const char *hash = strchr(pattern, '#');
-    if (hash) snprintf(out, SLK_NAME_BYTES, "%.*s%d%s.%s", (int)(hash - pattern), pattern, layer, hash + 1, suffix);
-    else snprintf(out, SLK_NAME_BYTES, "%s.%s", pattern, suffix);
+    if (hash)
+        snprintf(out, SLK_NAME_BYTES, "%.*s%d%s.%s", (int)(hash - pattern), pattern, layer, hash + 1, suffix);
+    else
+        snprintf(out, SLK_NAME_BYTES, "%s.%s", pattern, suffix);
 }
 
 void slk_family_gguf_name(char out[SLK_NAME_BYTES], const slk_name *name, int layer, const char *suffix)
@@ -140,7 +201,8 @@ static bool matches(const char *pattern, const char *tensor, int *layer, const c
             continue;
         }
         const char *digits = tensor;
-        for (; *tensor >= '0' && *tensor <= '9' && tensor - digits < 6; tensor++) *layer = *layer * 10 + (*tensor - '0');
+        for (; *tensor >= '0' && *tensor <= '9' && tensor - digits < 6; tensor++)
+            *layer = *layer * 10 + (*tensor - '0');
         if (tensor == digits || (*digits == '0' && tensor - digits > 1)) return false;
     }
     *suffix = tensor + 1;
@@ -173,8 +235,8 @@ int64_t slk_pairs_gguf_row(int64_t r, int head_dim)
     return r - in_head + in_head % half * 2 + in_head / half;
 }
 
-/* Wavelengths that turn often within the original context stay, those that turn less than `low` times are stretched by the
- * factor, and in between the frequency is interpolated. */
+/* Wavelengths that turn often within the original context stay, those that turn less than `low` times are stretched by
+ * the factor, and in between the frequency is interpolated. */
 void slk_rope3_divisors(float *divisors, int n_rotary, const slk_rope3 *s, double base)
 {
     for (int i = 0; i < n_rotary; i++) {

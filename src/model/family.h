@@ -3,9 +3,9 @@
  *   GGUF (llama.cpp)               safetensors (Transformers)                     change
  *   blk.3.attn_q.weight            model.layers.3.self_attn.q_proj.weight         rows of each head in another order
  *
- * slick computes with tensors as GGUF has them, so a change says how the GGUF tensor is made of the safetensors one. This
- * table and family.c are the only places that know; reading (source.c) and writing (convert) both go through them. To add
- * a family, add an entry to the table in family.c. */
+ * slick computes with tensors as GGUF has them, so a change says how the GGUF tensor is made of the safetensors one.
+ * This table and family.c are the only places that know; reading (source.c) and writing (convert) both go through them.
+ * To add a family, add an entry to the table in family.c. */
 #ifndef SLK_MODEL_FAMILY_H
 #define SLK_MODEL_FAMILY_H
 
@@ -31,18 +31,20 @@ typedef struct slk_name {
 } slk_name;
 
 typedef struct slk_family {
-    const char *arch;     /* general.architecture */
-    const char *hf_type;  /* model_type */
-    const char *hf_class; /* architectures[0] */
+    const char *arch;      /* general.architecture */
+    const char *hf_type;   /* model_type */
+    const char *hf_class;  /* architectures[0] */
     const slk_name *names; /* ends with gguf = NULL */
     slk_norm norm;
     bool rope, rope_pairs, qk_norm, post_norms, fused_qkv, gated, learned_positions, scaled_embedding;
     slk_activation activation;
     /* What a file that is silent means. */
     int window_pattern;
-    double rope_base_local; /* 0: windowed layers rotate as the others do; else they have a base of their own, and no scaling */
+    double rope_base_local; /* 0: windowed layers rotate as the others do; else they have a base of their own, and no
+                               scaling */
     float attention_softcap, logit_softcap;
-    int n_layers_scaled_by_width; /* the one size that scales scores by 1/sqrt(d_model / n_heads) in llama.cpp; 0: none */
+    int n_layers_scaled_by_width; /* the one size that scales scores by 1/sqrt(d_model / n_heads) in llama.cpp; 0: none
+                                   */
     bool hf_tied;                 /* the Transformers defaults, in config.json */
     int hf_head_dim;              /* 0: hidden_size / heads */
     int hf_window;                /* 0: none */
@@ -67,7 +69,8 @@ bool slk_family_is_layered(const slk_name *name);
 /* What happens to this tensor. Biases are permuted with their rows, and nothing else happens to them. */
 slk_change slk_family_change(const slk_family *family, const slk_name *name, const char *suffix);
 
-/* SLK_CHANGE_PAIRS for heads of head_dim rows: which safetensors row is GGUF's row r, and which GGUF row is safetensors' row r. */
+/* SLK_CHANGE_PAIRS for heads of head_dim rows: which safetensors row is GGUF's row r, and which GGUF row is
+ * safetensors' row r. */
 int64_t slk_pairs_hf_row(int64_t r, int head_dim);
 int64_t slk_pairs_gguf_row(int64_t r, int head_dim);
 
@@ -77,8 +80,8 @@ typedef struct slk_rope3 {
     int n_original;           /* the context that the model was first trained with */
 } slk_rope3;
 void slk_rope3_divisors(float *divisors, int n_rotary, const slk_rope3 *scaling, double base);
-/* The scaling that makes these divisors: low = 1, high = 4 and an original context that is a power of two, as every published model
- * has. false: none does. */
+/* The scaling that makes these divisors: low = 1, high = 4 and an original context that is a power of two, as every
+ * published model has. false: none does. */
 bool slk_rope3_guess(slk_rope3 *scaling, const float *divisors, int n_rotary, double base);
 
 #endif

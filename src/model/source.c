@@ -21,7 +21,8 @@ struct slk_source {
     float *rope_divisors; /* [head_dim / 2] of config.rope3; in GGUF a tensor */
 };
 
-/* --- opening ------------------------------------------------------------------------------------------------------- */
+/* --- opening -------------------------------------------------------------------------------------------------------
+ */
 
 static char *join(const char *folder, const char *name)
 {
@@ -43,7 +44,8 @@ static slk_status read_optional(char **out, size_t *n_bytes, const char *folder,
     return s;
 }
 
-/* tokenizer_config.json has the template as a string, or as a list of {"name", "template"} of which "default" counts. */
+/* tokenizer_config.json has the template as a string, or as a list of {"name", "template"} of which "default" counts.
+ */
 static slk_status template_of_config(char **out, const char *text, size_t n_bytes, const char *path, slk_err *err)
 {
     json_t *json;
@@ -57,7 +59,8 @@ static slk_status template_of_config(char **out, const char *text, size_t n_byte
         const char *name = json_string_value(json_object_get(item, "name"));
         if (name && !strcmp(name, "default")) value = json_object_get(item, "template");
     }
-    if (json_is_string(value) && !(*out = slk_strdup(json_string_value(value)))) s = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", path);
+    if (json_is_string(value) && !(*out = slk_strdup(json_string_value(value))))
+        s = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", path);
     json_decref(json);
     return s;
 }
@@ -71,7 +74,8 @@ static slk_status read_template(slk_source *source, slk_err *err)
     s = read_optional(&text, &n, source->path, "tokenizer_config.json", err);
     if (s != SLK_OK || !text) return s;
     char *path = join(source->path, "tokenizer_config.json");
-    s = path ? template_of_config(&source->chat_template, text, n, path, err) : slk_fail(err, SLK_E_MEMORY, "%s: out of memory", source->path);
+    s = path ? template_of_config(&source->chat_template, text, n, path, err)
+             : slk_fail(err, SLK_E_MEMORY, "%s: out of memory", source->path);
     free(path);
     free(text);
     return s;
@@ -81,10 +85,15 @@ static slk_status open_weights(slk_source *source, slk_err *err)
 {
     char *one = join(source->path, "model.safetensors"), *index = join(source->path, "model.safetensors.index.json");
     slk_status s = SLK_OK;
-    if (!one || !index) s = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", source->path);
-    else if (slk_file_exists(one)) s = slk_safetensors_open(&source->weights, one, err);
-    else if (slk_file_exists(index)) s = slk_safetensors_open(&source->weights, index, err);
-    else s = slk_fail(err, SLK_E_NOT_FOUND, "%s: neither model.safetensors nor model.safetensors.index.json is there", source->path);
+    if (!one || !index)
+        s = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", source->path);
+    else if (slk_file_exists(one))
+        s = slk_safetensors_open(&source->weights, one, err);
+    else if (slk_file_exists(index))
+        s = slk_safetensors_open(&source->weights, index, err);
+    else
+        s = slk_fail(err, SLK_E_NOT_FOUND, "%s: neither model.safetensors nor model.safetensors.index.json is there",
+                     source->path);
     free(one);
     free(index);
     return s;
@@ -96,7 +105,9 @@ static slk_status open_directory(slk_source *source, slk_err *err)
     if (!path) return slk_fail(err, SLK_E_MEMORY, "%s: out of memory", source->path);
     slk_status s = SLK_OK;
     if (!slk_file_exists(path)) {
-        s = slk_fail(err, SLK_E_NOT_FOUND, "%s: found a folder without config.json, expected a .gguf file or a Hugging Face directory", source->path);
+        s = slk_fail(err, SLK_E_NOT_FOUND,
+                     "%s: found a folder without config.json, expected a .gguf file or a Hugging Face directory",
+                     source->path);
     }
     if (s == SLK_OK) s = slk_json_read(&source->hf_config, path, err);
     if (s == SLK_OK) s = slk_config_read_hf(&source->config, source->hf_config, path, err);
@@ -119,8 +130,8 @@ static slk_status check_embedding(slk_source *source, slk_err *err)
     slk_status s = slk_source_find(source, "token_embd.weight", &t, err);
     if (s != SLK_OK) return s;
     if (source->weights && t.n_rows != c->n_vocab) {
-        return slk_fail(err, SLK_E_SHAPE, "%s: tensor %s has %lld rows, and vocab_size in config.json is %d", source->path, t.name,
-                        (long long)t.n_rows, c->n_vocab);
+        return slk_fail(err, SLK_E_SHAPE, "%s: tensor %s has %lld rows, and vocab_size in config.json is %d",
+                        source->path, t.name, (long long)t.n_rows, c->n_vocab);
     }
     if (t.n_rows < 1 || t.n_rows > 1 << 30) {
         return slk_fail(err, SLK_E_SHAPE, "%s: tensor %s has %lld rows", source->path, t.name, (long long)t.n_rows);
@@ -163,7 +174,8 @@ void slk_source_close(slk_source *source)
     free(source);
 }
 
-/* --- what it is ---------------------------------------------------------------------------------------------------- */
+/* --- what it is ----------------------------------------------------------------------------------------------------
+ */
 
 const char *slk_source_path(const slk_source *source)
 {
@@ -217,7 +229,8 @@ bool slk_source_chat_template(const slk_source *source, slk_gguf_str *out)
     return out->len > 0;
 }
 
-/* --- tensors ------------------------------------------------------------------------------------------------------- */
+/* --- tensors -------------------------------------------------------------------------------------------------------
+ */
 
 static slk_status find_gguf(const slk_source *source, const char *name, slk_tensor *out, slk_err *err)
 {
@@ -226,8 +239,14 @@ static slk_status find_gguf(const slk_source *source, const char *name, slk_tens
     if (t->ne[2] != 1 || t->ne[3] != 1 || t->ne[0] > INT64_MAX / 2 || t->ne[1] > INT64_MAX / 2) {
         return slk_fail(err, SLK_E_SHAPE, "%s: tensor %s has more than two dimensions", source->path, name);
     }
-    *out = (slk_tensor){.name = t->name, .dtype = t->dtype, .is_vector = t->ne[1] == 1, .n_rows = (int64_t)t->ne[1],
-                        .n_cols = (int64_t)t->ne[0], .data = t->data, .n_bytes = t->n_bytes, .entry = t};
+    *out = (slk_tensor){.name = t->name,
+                        .dtype = t->dtype,
+                        .is_vector = t->ne[1] == 1,
+                        .n_rows = (int64_t)t->ne[1],
+                        .n_cols = (int64_t)t->ne[0],
+                        .data = t->data,
+                        .n_bytes = t->n_bytes,
+                        .entry = t};
     return SLK_OK;
 }
 
@@ -246,26 +265,41 @@ static slk_status find_hf(const slk_source *source, const char *gguf_name, slk_t
     int layer;
     const slk_config *c = &source->config;
     if (source->rope_divisors && !strcmp(gguf_name, "rope_freqs.weight")) {
-        *out = (slk_tensor){.name = "rope_freqs.weight", .dtype = SLK_DTYPE_F32, .is_vector = true, .n_rows = 1, .n_cols = c->head_dim / 2,
-                            .data = (const uint8_t *)source->rope_divisors, .n_bytes = (size_t)c->head_dim / 2 * sizeof(float)};
+        *out = (slk_tensor){.name = "rope_freqs.weight",
+                            .dtype = SLK_DTYPE_F32,
+                            .is_vector = true,
+                            .n_rows = 1,
+                            .n_cols = c->head_dim / 2,
+                            .data = (const uint8_t *)source->rope_divisors,
+                            .n_bytes = (size_t)c->head_dim / 2 * sizeof(float)};
         return SLK_OK;
     }
     const slk_name *entry = slk_family_parse_gguf(c->family, gguf_name, &layer, &suffix);
-    if (entry) slk_family_hf_name(name, entry, layer, suffix);
-    else snprintf(name, sizeof name, "%.100s", gguf_name);
+    if (entry)
+        slk_family_hf_name(name, entry, layer, suffix);
+    else
+        snprintf(name, sizeof name, "%.100s", gguf_name);
     /* A tied model may carry a copy, which Transformers does not look at. */
     bool is_unused = c->tied && !strcmp(gguf_name, "output.weight");
     const slk_safetensor *t = entry && !is_unused ? find_safetensor(source, name) : NULL;
-    if (!t) return slk_fail(err, SLK_E_NOT_FOUND, "%s: tensor %s is missing", slk_safetensors_path(source->weights), name);
+    if (!t)
+        return slk_fail(err, SLK_E_NOT_FOUND, "%s: tensor %s is missing", slk_safetensors_path(source->weights), name);
     if (!t->is_float) {
-        return slk_fail(err, SLK_E_UNSUPPORTED, "%s: tensor %s is of type %s, expected F32, F16 or BF16", slk_safetensors_path(source->weights),
-                        name, t->type_name);
+        return slk_fail(err, SLK_E_UNSUPPORTED, "%s: tensor %s is of type %s, expected F32, F16 or BF16",
+                        slk_safetensors_path(source->weights), name, t->type_name);
     }
     if (t->n_dims < 1 || t->n_dims > 2 || t->shape[0] > INT64_MAX / 2 || t->shape[1] > INT64_MAX / 2) {
-        return slk_fail(err, SLK_E_SHAPE, "%s: tensor %s has %u dimensions, expected 1 or 2", slk_safetensors_path(source->weights), name, t->n_dims);
+        return slk_fail(err, SLK_E_SHAPE, "%s: tensor %s has %u dimensions, expected 1 or 2",
+                        slk_safetensors_path(source->weights), name, t->n_dims);
     }
-    *out = (slk_tensor){.name = t->name, .dtype = t->dtype, .is_vector = t->n_dims == 1, .head_dim = c->head_dim, .data = t->data,
-                        .n_bytes = t->n_bytes, .entry = t, .change = slk_family_change(c->family, entry, suffix)};
+    *out = (slk_tensor){.name = t->name,
+                        .dtype = t->dtype,
+                        .is_vector = t->n_dims == 1,
+                        .head_dim = c->head_dim,
+                        .data = t->data,
+                        .n_bytes = t->n_bytes,
+                        .entry = t,
+                        .change = slk_family_change(c->family, entry, suffix)};
     bool turned = out->change == SLK_CHANGE_TRANSPOSE && t->n_dims == 2;
     out->n_rows = t->n_dims == 1 ? 1 : (int64_t)t->shape[turned ? 1 : 0];
     out->n_cols = (int64_t)t->shape[t->n_dims == 1 || turned ? 0 : 1];
@@ -274,7 +308,8 @@ static slk_status find_hf(const slk_source *source, const char *gguf_name, slk_t
     if (out->change == SLK_CHANGE_GAIN) fits = out->is_vector;
     if (out->change == SLK_CHANGE_PAIRS) fits = (out->is_vector ? out->n_cols : out->n_rows) % c->head_dim == 0;
     if (fits) return SLK_OK;
-    return slk_fail(err, SLK_E_SHAPE, "%s: tensor %s has %u dimensions and %lld rows, which does not fit its place in a %s model",
+    return slk_fail(err, SLK_E_SHAPE,
+                    "%s: tensor %s has %u dimensions and %lld rows, which does not fit its place in a %s model",
                     slk_safetensors_path(source->weights), name, t->n_dims, (long long)out->n_rows, c->arch);
 }
 
@@ -286,7 +321,8 @@ slk_status slk_source_find(const slk_source *source, const char *gguf_name, slk_
 
 static slk_status convert(slk_dtype to, slk_dtype from, const void *src, size_t n, void *dst)
 {
-    return to == SLK_DTYPE_BF16 ? slk_dequantize_bf16(from, src, n, dst, NULL) : slk_dequantize(from, src, n, dst, NULL);
+    return to == SLK_DTYPE_BF16 ? slk_dequantize_bf16(from, src, n, dst, NULL)
+                                : slk_dequantize(from, src, n, dst, NULL);
 }
 
 static slk_status read_vector(const slk_tensor *t, slk_dtype dtype, void *dst, const char *path, slk_err *err)
@@ -304,8 +340,8 @@ static slk_status read_vector(const slk_tensor *t, slk_dtype dtype, void *dst, c
     return s;
 }
 
-/* Rows [row, row + n) of the transpose of the stored [n_cols, n_rows]: blocks of N_BLOCK rows, so that what is read of each stored row is one
- * run and what is written stays in the cache. */
+/* Rows [row, row + n) of the transpose of the stored [n_cols, n_rows]: blocks of N_BLOCK rows, so that what is read of
+ * each stored row is one run and what is written stays in the cache. */
 static bool read_transposed(const slk_tensor *t, int64_t row, int64_t n, slk_dtype dtype, void *dst, int n_threads)
 {
     enum { N_BLOCK = 32 };
@@ -316,11 +352,14 @@ static bool read_transposed(const slk_tensor *t, int64_t row, int64_t n, slk_dty
         size_t width = (size_t)(n - begin < N_BLOCK ? n - begin : N_BLOCK);
         for (size_t j = 0; j < (size_t)t->n_cols; j++) {
             float x[N_BLOCK];
-            failed |= slk_dequantize(t->dtype, t->data + (j * stored + (size_t)(row + begin)) * size, width, x, NULL) != SLK_OK;
+            failed |= slk_dequantize(t->dtype, t->data + (j * stored + (size_t)(row + begin)) * size, width, x, NULL) !=
+                      SLK_OK;
             for (size_t i = 0; i < width; i++) {
                 size_t at = ((size_t)begin + i) * (size_t)t->n_cols + j;
-                if (dtype == SLK_DTYPE_BF16) ((uint16_t *)dst)[at] = slk_f32_to_bf16(x[i]);
-                else ((float *)dst)[at] = x[i];
+                if (dtype == SLK_DTYPE_BF16)
+                    ((uint16_t *)dst)[at] = slk_f32_to_bf16(x[i]);
+                else
+                    ((float *)dst)[at] = x[i];
             }
         }
     }
@@ -334,8 +373,8 @@ static bool read_row(const slk_tensor *t, int64_t row, slk_dtype dtype, void *ds
     return convert(dtype, t->dtype, t->data + (size_t)row * row_bytes, (size_t)t->n_cols, dst) == SLK_OK;
 }
 
-slk_status slk_source_read(const slk_source *source, const slk_tensor *t, int64_t row, int64_t n, slk_dtype dtype, void *dst, int n_threads,
-                           slk_err *err)
+slk_status slk_source_read(const slk_source *source, const slk_tensor *t, int64_t row, int64_t n, slk_dtype dtype,
+                           void *dst, int n_threads, slk_err *err)
 {
     int failed = 0;
     if (t->is_vector) {
@@ -357,6 +396,8 @@ slk_status slk_source_read(const slk_source *source, const slk_tensor *t, int64_
 void slk_source_forget(const slk_source *source, const slk_tensor *t)
 {
     if (!t->entry) return;
-    if (source->gguf) slk_gguf_forget(source->gguf, t->entry);
-    else slk_safetensors_forget(source->weights, t->entry);
+    if (source->gguf)
+        slk_gguf_forget(source->gguf, t->entry);
+    else
+        slk_safetensors_forget(source->weights, t->entry);
 }

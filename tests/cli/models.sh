@@ -38,7 +38,7 @@ expect_match out '"b'
 
 # Files that are no models.
 expect_error 1 '^slick: missing\.gguf: .*No such file' "$slick" inspect missing.gguf
-expect_error 1 '^slick: \.: found a folder, expected a \.gguf file' "$slick" inspect .
+expect_error 1 '^slick: \./config\.json: ' "$slick" inspect .
 head -c 5000 "$model" >cut.gguf
 expect_error 1 '^slick: cut\.gguf: ' "$slick" inspect cut.gguf
 expect_error 1 '^slick: cut\.gguf: ' "$slick" tokenize cut.gguf a

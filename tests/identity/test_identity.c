@@ -109,8 +109,7 @@ static identity_labels pick(const identity_labels *from, const identity_labels *
     return out;
 }
 
-/* --- the tests, in this order ----------------------------------------------------------------------------------------
- */
+/* --- the tests, in this order ------------------------------------------------------------------------------- */
 
 static void the_fast_way_gives_the_answers_of_the_naive_one(void **state)
 {

@@ -12,8 +12,7 @@
 
 enum { N_RELATIONS = 4, N_POOL = 11, FIRST_OF_POOL = 200, N_CANDIDATES = 400, PILOT_SAMPLES = 5, SEED = 11 };
 
-/* --- probing -------------------------------------------------------------------------------------------------------
- */
+/* --- probing ------------------------------------------------------------------------------------------------ */
 
 slk_status identity_open_model(slk_model **out, const char *path, slk_dtype dtype, int n_threads, slk_err *err)
 {
@@ -83,8 +82,7 @@ void identity_release(identity_labels *labels)
     *labels = (identity_labels){0};
 }
 
-/* --- facts ---------------------------------------------------------------------------------------------------------
- */
+/* --- facts -------------------------------------------------------------------------------------------------- */
 
 static const char *const STEMS[N_RELATIONS + 1] = {"Where is", "Who made", "What does the", "How far from", "Why"};
 
@@ -379,8 +377,7 @@ slk_status identity_make_facts(slk_facts *pool, slk_facts *facts, const slk_mode
     return s;
 }
 
-/* --- comparison ----------------------------------------------------------------------------------------------------
- */
+/* --- comparison --------------------------------------------------------------------------------------------- */
 
 static const slk_fact *find_fact(const slk_facts *facts, uint64_t id)
 {

@@ -1,4 +1,5 @@
-/* Hugging Face directories as models: reference values, both generations of config.json, and the same bits as the GGUF file. */
+/* Hugging Face directories as models: reference values, both generations of config.json, and the same bits as the GGUF
+ * file. */
 #include "tiny.h"
 
 #include <sys/stat.h>
@@ -16,7 +17,8 @@ static void test_reference(void **state)
     }
 }
 
-/* --- folders made for a test ----------------------------------------------------------------------------------------- */
+/* --- folders made for a test -----------------------------------------------------------------------------------------
+ */
 
 static char folder[256];
 
@@ -33,8 +35,9 @@ static void path_in(char path[512], const char *name)
 
 static void remove_folder(void)
 {
-    static const char *const names[] = {"config.json",     "model.safetensors",     "model.safetensors.index.json", "a.safetensors",
-                                        "b.safetensors", "tokenizer.json", "tokenizer_config.json",        "chat_template.jinja"};
+    static const char *const names[] = {"config.json",           "model.safetensors",  "model.safetensors.index.json",
+                                        "a.safetensors",         "b.safetensors",      "tokenizer.json",
+                                        "tokenizer_config.json", "chat_template.jinja"};
     char path[512];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         path_in(path, names[i]);
@@ -83,8 +86,10 @@ static void set_config(const char *key, const char *value)
     path_in(path, "config.json");
     if (slk_json_read(&json, path, &err) != SLK_OK) fail_msg("%s", err.msg);
     if (value && slk_json_parse(&item, value, strlen(value), "value", 1, &err) != SLK_OK) fail_msg("%s", err.msg);
-    if (item) json_object_set_new(json, key, item);
-    else json_object_del(json, key);
+    if (item)
+        json_object_set_new(json, key, item);
+    else
+        json_object_del(json, key);
     char *text = json_dumps(json, 0);
     write_file("config.json", text, strlen(text));
     free(text);
@@ -197,7 +202,9 @@ static void test_bare_names(void **state)
     assert_int_equal(slk_safetensors_writer_create(&w, &err), SLK_OK);
     for (size_t i = 0; i < slk_safetensors_n_tensors(whole); i++) {
         const slk_safetensor *t = slk_safetensors_tensor_at(whole, i);
-        assert_int_equal(slk_safetensors_put_tensor(w, strchr(t->name, '.') + 1, t->dtype, t->n_dims, t->shape, t->data, &err), SLK_OK);
+        assert_int_equal(
+            slk_safetensors_put_tensor(w, strchr(t->name, '.') + 1, t->dtype, t->n_dims, t->shape, t->data, &err),
+            SLK_OK);
     }
     if (slk_safetensors_write(w, path, true, NULL, NULL, &err) != SLK_OK) fail_msg("%s", err.msg);
     slk_safetensors_writer_free(w);
@@ -206,7 +213,8 @@ static void test_bare_names(void **state)
     remove_folder();
 }
 
-/* --- windows ------------------------------------------------------------------------------------------------------- */
+/* --- windows -------------------------------------------------------------------------------------------------------
+ */
 
 static slk_config config_of(const char *path)
 {
@@ -267,7 +275,8 @@ static void test_windows(void **state)
     remove_folder();
 }
 
-/* --- Llama 3's scaling --------------------------------------------------------------------------------------------- */
+/* --- Llama 3's scaling ---------------------------------------------------------------------------------------------
+ */
 
 /* The divisors of the reference file, made of config.json; and config.json's numbers, made of the divisors. */
 static void test_rope3(void **state)
@@ -295,7 +304,8 @@ static void test_rope3(void **state)
     slk_source_close(file);
 }
 
-/* --- errors -------------------------------------------------------------------------------------------------------- */
+/* --- errors --------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct broken {
     const char *model, *key, *value;
@@ -325,8 +335,10 @@ static void test_broken_config(void **state)
         {"llama-gqa", "tie_word_embeddings", "\"yes\"", SLK_E_FORMAT, "true or false"},
         {"gemma3", "use_bidirectional_attention", "true", SLK_E_UNSUPPORTED, "false"},
         {"gemma3", "layer_types", "[\"full_attention\"]", SLK_E_FORMAT, "each layer"},
-        {"gemma2", "layer_types", "[\"full_attention\", \"sliding_attention\", \"sliding_attention\"]", SLK_E_UNSUPPORTED, "every n-th"},
-        {"gemma2", "layer_types", "[\"full_attention\", \"chunked_attention\", \"full_attention\"]", SLK_E_UNSUPPORTED, "chunked"},
+        {"gemma2", "layer_types", "[\"full_attention\", \"sliding_attention\", \"sliding_attention\"]",
+         SLK_E_UNSUPPORTED, "every n-th"},
+        {"gemma2", "layer_types", "[\"full_attention\", \"chunked_attention\", \"full_attention\"]", SLK_E_UNSUPPORTED,
+         "chunked"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const broken *b = &cases[i];
@@ -337,7 +349,8 @@ static void test_broken_config(void **state)
         slk_status s = slk_source_open(&source, folder, &err);
         if (s != b->status || !strstr(err.msg, "config.json") || !strstr(err.msg, b->says) ||
             (!strstr(err.msg, b->key) && strcmp(b->says, "factor") != 0)) {
-            fail_msg("%s with %s = %s: status %d: %s", b->model, b->key, b->value ? b->value : "(removed)", (int)s, s ? err.msg : "opened");
+            fail_msg("%s with %s = %s: status %d: %s", b->model, b->key, b->value ? b->value : "(removed)", (int)s,
+                     s ? err.msg : "opened");
         }
         assert_null(source);
         remove_folder();
@@ -393,7 +406,8 @@ static void test_chat_template(void **state)
     assert_int_equal(slk_source_open(&source, folder, &err), SLK_OK);
     assert_false(slk_source_chat_template(source, &text));
     slk_source_close(source);
-    static const char config[] = "{\"chat_template\": [{\"name\": \"tool\", \"template\": \"t\"}, {\"name\": \"default\", \"template\": \"abc\"}]}";
+    static const char config[] = "{\"chat_template\": [{\"name\": \"tool\", \"template\": \"t\"}, {\"name\": "
+                                 "\"default\", \"template\": \"abc\"}]}";
     write_file("tokenizer_config.json", config, strlen(config));
     assert_int_equal(slk_source_open(&source, folder, &err), SLK_OK);
     assert_true(slk_source_chat_template(source, &text));
@@ -411,10 +425,11 @@ static void test_chat_template(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reference),     cmocka_unit_test(test_same_bits_as_gguf), cmocka_unit_test(test_legacy_config),
-        cmocka_unit_test(test_sharded),       cmocka_unit_test(test_bare_names),        cmocka_unit_test(test_windows),
-        cmocka_unit_test(test_rope3),         cmocka_unit_test(test_broken_config),     cmocka_unit_test(test_broken_weights),
-        cmocka_unit_test(test_chat_template),
+        cmocka_unit_test(test_reference),      cmocka_unit_test(test_same_bits_as_gguf),
+        cmocka_unit_test(test_legacy_config),  cmocka_unit_test(test_sharded),
+        cmocka_unit_test(test_bare_names),     cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_rope3),          cmocka_unit_test(test_broken_config),
+        cmocka_unit_test(test_broken_weights), cmocka_unit_test(test_chat_template),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

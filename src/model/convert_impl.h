@@ -1,0 +1,42 @@
+/* What is converted: the list of tensors that both writers work off. For convert*.c only. */
+#ifndef SLK_MODEL_CONVERT_IMPL_H
+#define SLK_MODEL_CONVERT_IMPL_H
+
+#include "model/convert.h"
+#include "model/source.h"
+
+typedef struct slk_item {
+    char name[SLK_NAME_BYTES]; /* in the output */
+    slk_tensor tensor;         /* in the source */
+    slk_change undo;           /* directory: the change that GGUF's layout has and the output has not */
+    float factor;              /* values are multiplied by it */
+    slk_dtype dtype;           /* in the output */
+    int64_t n_rows, n_cols;    /* in the output */
+} slk_item;
+
+typedef struct slk_plan {
+    slk_source *source;
+    bool to_gguf;
+    const slk_convert_options *options;
+    slk_convert_report *report;
+    slk_item *items;
+    size_t n_items, cap_items;
+    size_t n_produced;
+    slk_rope3 rope3; /* directory: of rope_freqs.weight */
+    slk_dtype dtype; /* of the matrices, for config.json and general.file_type */
+} slk_plan;
+
+/* All tensors with their output names, types and shapes. Free items with free(). */
+slk_status slk_plan_make(slk_plan *plan, slk_err *err);
+/* Fill `bytes` [n_bytes] with item i; the signature is that of slk_gguf_produce and slk_safetensors_produce, user is
+ * the plan. */
+slk_status slk_plan_produce(void *user, size_t i, void *bytes, size_t n_bytes, slk_err *err);
+
+/* The outputs. */
+slk_status slk_convert_to_gguf(slk_plan *plan, const char *path, slk_err *err);
+slk_status slk_convert_to_directory(slk_plan *plan, const char *path, slk_err *err);
+
+/* "<folder>/<name>"; free() it. NULL: out of memory. */
+char *slk_convert_join(const char *folder, const char *name);
+
+#endif
