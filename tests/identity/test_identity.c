@@ -1,9 +1,10 @@
-/* One small model, one set of facts, every way to label them: the same labels, counts, probabilities and texts, bit for bit.
+/* One small model, one set of facts, every way to label them: the same labels, counts, probabilities and texts, bit for
+ * bit.
  *
  * usage: test_identity spm|bpe f32|bf16 [part]
- * `part` asks the referee (--naive) about every sixth fact only, for builds in which it is slow. Exits with 77 where the processor does not
- * compute in that type. What goes through the command line and the store (shards merged, killed and run again) is in
- * tests/cli/identity.sh. */
+ * `part` asks the referee (--naive) about every sixth fact only, for builds in which it is slow. Exits with 77 where
+ * the processor does not compute in that type. What goes through the command line and the store (shards merged, killed
+ * and run again) is in tests/cli/identity.sh. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,18 +28,20 @@ static struct {
     bool part;
     char path[64];
     slk_facts pool, facts;
-    slk_facts asked; /* shallow: those that the referee was asked about */
+    slk_facts asked;            /* shallow: those that the referee was asked about */
     identity_labels naive, all; /* of asked; of all facts */
 } test;
 
 /* A run with `threads` threads over facts [begin, end). */
-static void probe(identity_labels *out, const slk_facts *facts, size_t begin, size_t end, int threads, const identity_way *way)
+static void probe(identity_labels *out, const slk_facts *facts, size_t begin, size_t end, int threads,
+                  const identity_way *way)
 {
     slk_model *model;
     slk_err err;
     double since = slk_clock_ms();
     if (identity_open_model(&model, test.path, test.dtype, threads, &err) != SLK_OK) fail_msg("%s", err.msg);
-    if (identity_probe(out, model, &test.pool, facts, begin, end, way, &err) != SLK_OK) fail_msg("%s: %s", way->name, err.msg);
+    if (identity_probe(out, model, &test.pool, facts, begin, end, way, &err) != SLK_OK)
+        fail_msg("%s: %s", way->name, err.msg);
     slk_model_close(model);
     printf("  %-22s %d threads: %zu facts, %.0f ms\n", way->name, threads, end - begin, slk_clock_ms() - since);
 }
@@ -59,7 +62,8 @@ static int set_up(void **state)
     slk_err err;
     slk_model *model;
     snprintf(test.path, sizeof test.path, "/tmp/slick-identity-%ld.gguf", (long)getpid());
-    if (tiny_write_model(test.path, test.kind, TINY_SOUND, &err) != SLK_OK || identity_open_model(&model, test.path, test.dtype, 1, &err) != SLK_OK) {
+    if (tiny_write_model(test.path, test.kind, TINY_SOUND, &err) != SLK_OK ||
+        identity_open_model(&model, test.path, test.dtype, 1, &err) != SLK_OK) {
         printf("%s\n", err.msg);
         return -1;
     }
@@ -105,16 +109,18 @@ static identity_labels pick(const identity_labels *from, const identity_labels *
     return out;
 }
 
-/* --- the tests, in this order ---------------------------------------------------------------------------------------- */
+/* --- the tests, in this order ------------------------------------------------------------------------------- */
 
 static void the_fast_way_gives_the_answers_of_the_naive_one(void **state)
 {
     (void)state;
-    const identity_way naive = {.name = "naive", .naive = true, .decode = SLK_DECODE_ALL}, all = {.name = "all", .decode = SLK_DECODE_ALL, .n_batch_rows = 512};
+    const identity_way naive = {.name = "naive", .naive = true, .decode = SLK_DECODE_ALL},
+                       all = {.name = "all", .decode = SLK_DECODE_ALL, .n_batch_rows = 512};
     probe(&test.naive, &test.asked, 0, test.asked.n, 1, &naive);
     probe(&test.all, &test.facts, 0, test.facts.n, 1, &all);
     identity_labels same = pick(&test.all, &test.naive);
-    size_t n_different = identity_compare(&test.naive, &same, IDENTITY_SAME_ANSWERS, SLK_DECODE_ALL, &test.facts, "naive, all");
+    size_t n_different =
+        identity_compare(&test.naive, &same, IDENTITY_SAME_ANSWERS, SLK_DECODE_ALL, &test.facts, "naive, all");
     free(same.items);
     assert_int_equal(n_different, 0);
     for (size_t i = 0; i < test.naive.n; i++) {
@@ -196,7 +202,8 @@ static void recorded_answers_are_the_same(void **state)
     static const slk_decode DECODE[] = {SLK_DECODE_NONE, SLK_DECODE_GREEDY};
     for (size_t i = 0; i < 2; i++) {
         identity_labels a, b;
-        identity_way way = {.name = i ? "greedy, 8192 rows" : "none, 1 row", .decode = DECODE[i], .n_batch_rows = i ? 8192 : 1};
+        identity_way way = {
+            .name = i ? "greedy, 8192 rows" : "none, 1 row", .decode = DECODE[i], .n_batch_rows = i ? 8192 : 1};
         size_t n = i ? test.facts.n : test.facts.n / 4; /* one row at a time is slow */
         probe(&a, &test.facts, 0, n, i ? 8 : 1, &way);
         way.n_batch_rows = 64;
@@ -229,7 +236,8 @@ static void company_changes_nothing(void **state)
         free(own.items);
     }
     identity_sort(&together);
-    assert_int_equal(identity_compare(&test.all, &together, IDENTITY_SAME_ANSWERS, SLK_DECODE_ALL, &test.facts, "parts"), 0);
+    assert_int_equal(
+        identity_compare(&test.all, &together, IDENTITY_SAME_ANSWERS, SLK_DECODE_ALL, &test.facts, "parts"), 0);
     identity_release(&together);
     free(turned.items);
 }
@@ -243,7 +251,8 @@ static void the_referee_does_not_depend_on_threads(void **state)
         size_t begin = threads == 2 ? 20 : 70, n = threads == 2 ? 8 : 1; /* threads for single rows are slow */
         probe(&own, &test.facts, begin, begin + n, threads, &way);
         identity_labels whole = pick(&test.all, &own);
-        assert_int_equal(identity_compare(&whole, &own, IDENTITY_SAME_ANSWERS, SLK_DECODE_ALL, &test.facts, "naive, threads"), 0);
+        assert_int_equal(
+            identity_compare(&whole, &own, IDENTITY_SAME_ANSWERS, SLK_DECODE_ALL, &test.facts, "naive, threads"), 0);
         free(whole.items);
         identity_release(&own);
     }
@@ -272,10 +281,12 @@ static void other_rules_agree_with_the_texts(void **state)
             for (size_t k = 0; k < texts->n_answers; k++) {
                 const slk_answer *a = &texts->answers[k];
                 int match = slk_golds_match(golds, a->text, strlen(a->text));
-                int got = a->draw < 0 ? label->greedy[a->prompt] : label->sampled[a->prompt * IDENTITY_N_SAMPLES + a->draw];
+                int got =
+                    a->draw < 0 ? label->greedy[a->prompt] : label->sampled[a->prompt * IDENTITY_N_SAMPLES + a->draw];
                 n_matches += match == 1;
                 if (match == got) continue;
-                if (n_different++ < 5) printf("%s: '%s' for '%s': %d, text %d\n", RULES[r], a->text, fact->answers[0], got, match);
+                if (n_different++ < 5)
+                    printf("%s: '%s' for '%s': %d, text %d\n", RULES[r], a->text, fact->answers[0], got, match);
             }
             slk_golds_free(golds);
         }

@@ -12,7 +12,7 @@
 
 enum { N_RELATIONS = 4, N_POOL = 11, FIRST_OF_POOL = 200, N_CANDIDATES = 400, PILOT_SAMPLES = 5, SEED = 11 };
 
-/* --- probing ------------------------------------------------------------------------------------------------------- */
+/* --- probing ------------------------------------------------------------------------------------------------ */
 
 slk_status identity_open_model(slk_model **out, const char *path, slk_dtype dtype, int n_threads, slk_err *err)
 {
@@ -24,7 +24,8 @@ slk_status identity_open_model(slk_model **out, const char *path, slk_dtype dtyp
 static slk_status keep_label(void *user, slk_label *label, slk_err *err)
 {
     identity_labels *labels = user;
-    if (!slk_grow(&labels->items, &labels->cap, labels->n + 1, sizeof *labels->items)) return slk_fail(err, SLK_E_MEMORY, "out of memory");
+    if (!slk_grow(&labels->items, &labels->cap, labels->n + 1, sizeof *labels->items))
+        return slk_fail(err, SLK_E_MEMORY, "out of memory");
     labels->items[labels->n++] = *label;
     *label = (slk_label){0};
     return SLK_OK;
@@ -41,17 +42,25 @@ void identity_sort(identity_labels *labels)
     if (labels->n) qsort(labels->items, labels->n, sizeof *labels->items, compare_ids);
 }
 
-slk_status identity_probe(identity_labels *out, const slk_model *model, const slk_facts *pool, const slk_facts *facts, size_t begin, size_t end,
-                          const identity_way *way, slk_err *err)
+slk_status identity_probe(identity_labels *out, const slk_model *model, const slk_facts *pool, const slk_facts *facts,
+                          size_t begin, size_t end, const identity_way *way, slk_err *err)
 {
     *out = (identity_labels){0};
     slk_template *template = NULL;
     slk_exemplars *exemplars = NULL;
-    slk_probe_options o = {.n_ex = IDENTITY_N_EX, .n_shots = IDENTITY_N_SHOTS, .n_batch_rows = way->n_batch_rows, .naive = way->naive};
-    o.draws = (slk_draws){.seed = SEED, .n_samples = way->n_samples == IDENTITY_GREEDY_ONLY ? 0 : way->n_samples ? way->n_samples : IDENTITY_N_SAMPLES, .temperature = 0.5, .top_k = 40,
-                          .n_max_tokens = 32, .decode = way->decode};
+    slk_probe_options o = {
+        .n_ex = IDENTITY_N_EX, .n_shots = IDENTITY_N_SHOTS, .n_batch_rows = way->n_batch_rows, .naive = way->naive};
+    o.draws = (slk_draws){.seed = SEED,
+                          .n_samples = way->n_samples == IDENTITY_GREEDY_ONLY ? 0
+                                       : way->n_samples                       ? way->n_samples
+                                                                              : IDENTITY_N_SAMPLES,
+                          .temperature = 0.5,
+                          .top_k = 40,
+                          .n_max_tokens = 32,
+                          .decode = way->decode};
     const slk_fact **asked = slk_alloc(end - begin, sizeof *asked);
-    slk_status s = asked ? slk_match_parse(&o.match, way->match ? way->match : "em", err) : slk_fail(err, SLK_E_MEMORY, "out of memory");
+    slk_status s = asked ? slk_match_parse(&o.match, way->match ? way->match : "em", err)
+                         : slk_fail(err, SLK_E_MEMORY, "out of memory");
     if (s == SLK_OK) s = slk_template_create(&template, err);
     if (s == SLK_OK) s = slk_exemplars_create(&exemplars, pool, facts, o.n_ex, o.n_shots, SEED, err);
     if (s == SLK_OK) {
@@ -73,7 +82,7 @@ void identity_release(identity_labels *labels)
     *labels = (identity_labels){0};
 }
 
-/* --- facts --------------------------------------------------------------------------------------------------------- */
+/* --- facts -------------------------------------------------------------------------------------------------- */
 
 static const char *const STEMS[N_RELATIONS + 1] = {"Where is", "Who made", "What does the", "How far from", "Why"};
 
@@ -98,12 +107,16 @@ static slk_fact new_fact(int relation, unsigned number, const char *answer, slk_
 {
     slk_fact f = {.split = split};
     char name[8], subject[64], question[128];
-    const char *a = tiny_words[number % TINY_N_WORDS], *b = tiny_words[number / TINY_N_WORDS % TINY_N_WORDS], *c = tiny_words[(number * 7 + 3) % TINY_N_WORDS];
-    if (number % 3 == 0) snprintf(subject, sizeof subject, "%c%s %s %s", a[0] - 32, a + 1, b, c);
-    else snprintf(subject, sizeof subject, "%s %c%s%s", a, b[0] - 32, b + 1, number % 3 == 1 ? "" : c);
+    const char *a = tiny_words[number % TINY_N_WORDS], *b = tiny_words[number / TINY_N_WORDS % TINY_N_WORDS],
+               *c = tiny_words[(number * 7 + 3) % TINY_N_WORDS];
+    if (number % 3 == 0)
+        snprintf(subject, sizeof subject, "%c%s %s %s", a[0] - 32, a + 1, b, c);
+    else
+        snprintf(subject, sizeof subject, "%s %c%s%s", a, b[0] - 32, b + 1, number % 3 == 1 ? "" : c);
     snprintf(question, sizeof question, "%s %s?", STEMS[relation], subject);
     snprintf(name, sizeof name, "R%d", relation);
-    if (!set_string(&f.relation, name) || !set_string(&f.question, question) || !set_string(&f.subject, subject)) abort();
+    if (!set_string(&f.relation, name) || !set_string(&f.question, question) || !set_string(&f.subject, subject))
+        abort();
     add_string(&f.answers, &f.n_answers, answer);
     f.id = slk_fact_identity(&f);
     return f;
@@ -117,7 +130,8 @@ static void make_pool(slk_facts *pool)
         const char *a = tiny_words[u % TINY_N_WORDS], *b = tiny_words[u >> 8 & 15];
         snprintf(answer, sizeof answer, u >> 16 & 1 ? "%s %s" : "%s", a, b);
         if (u >> 17 & 1) answer[0] = (char)(answer[0] - 32);
-        slk_fact f = new_fact((int)(i % (N_RELATIONS + 1)), FIRST_OF_POOL + i / (N_RELATIONS + 1) * 5, answer, SLK_SPLIT_DEV);
+        slk_fact f =
+            new_fact((int)(i % (N_RELATIONS + 1)), FIRST_OF_POOL + i / (N_RELATIONS + 1) * 5, answer, SLK_SPLIT_DEV);
         if (!slk_facts_push(pool, &f)) abort();
     }
 }
@@ -145,8 +159,10 @@ static void gather_forms(forms *f, const slk_label *label)
         int k = 0;
         while (k < f->n && strcmp(f->items[k].normal, normal) != 0) k++;
         if (k == f->n) f->items[f->n++] = (form){.normal = slk_strdup(normal), .text = slk_strdup(a->text)};
-        if (a->draw < 0) f->items[k].n_greedy++;
-        else f->items[k].n_sampled++;
+        if (a->draw < 0)
+            f->items[k].n_greedy++;
+        else
+            f->items[k].n_sampled++;
         free(normal);
     }
 }
@@ -188,7 +204,8 @@ static void decompose(slk_buf *out, const char *text)
     }
 }
 
-/* Change in the gold what matching ignores, in the manner number `way`; the text itself where that would change more. free() it. */
+/* Change in the gold what matching ignores, in the manner number `way`; the text itself where that would change more.
+ * free() it. */
 static char *disguise(const char *text, unsigned way)
 {
     slk_buf b = {0};
@@ -207,11 +224,13 @@ static char *disguise(const char *text, unsigned way)
         decompose(&b, text);
     } else if (way % 6 == 5) {
         char *composed = NULL;
-        if (slk_text_normalize(&composed, SLK_NFC, text, n, NULL) == SLK_OK) slk_buf_addf(&b, "\xC2\xAB%s\xC2\xBB", composed);
+        if (slk_text_normalize(&composed, SLK_NFC, text, n, NULL) == SLK_OK)
+            slk_buf_addf(&b, "\xC2\xAB%s\xC2\xBB", composed);
         free(composed);
     }
     if (!b.data) slk_buf_add_str(&b, text);
-    char *out = slk_buf_take(&b), *x = slk_match_normalize(&EM, text, n), *y = slk_match_normalize(&EM, out, strlen(out));
+    char *out = slk_buf_take(&b), *x = slk_match_normalize(&EM, text, n),
+         *y = slk_match_normalize(&EM, out, strlen(out));
     if (strcmp(x, y) != 0) {
         free(out);
         out = slk_strdup(text);
@@ -239,7 +258,8 @@ static void choose_gold(slk_fact *f, unsigned i, const slk_label *pilot, size_t 
     n_category[best]++;
     if (best == SLK_UNKNOWN) {
         char text[64];
-        snprintf(text, sizeof text, "%s %s%s %s", tiny_words[i % 16], tiny_words[i / 3 % 16], tiny_words[i / 5 % 16], tiny_words[(i + 3) % 16]);
+        snprintf(text, sizeof text, "%s %s%s %s", tiny_words[i % 16], tiny_words[i / 3 % 16], tiny_words[i / 5 % 16],
+                 tiny_words[(i + 3) % 16]);
         set_answer(f, text);
         if (i % 2) add_string(&f->aliases, &f->n_aliases, "nowhere at all");
     } else {
@@ -261,8 +281,22 @@ static void choose_gold(slk_fact *f, unsigned i, const slk_label *pilot, size_t 
 /* Golds that are hard in themselves; each with what the model likes to say as an alias, so that something matches. */
 static void add_hard_facts(slk_facts *facts, const slk_label *pilot)
 {
-    static const char *const GOLDS[] = {"The The", "?!", "A", "a.", "\xC3\xA9", "E\xCC\x81", "\xEF\xAC\x81", "Stra\xC3\x9F" "e", "s\nQ", "lak\nmir", "t-he lak", "\xE2\x84\xAA" "es",
-                                        "lak mir bel ona kes rin sal dun vey gol per hes umb nal cor tiv lak mir bel ona kes rin sal dun vey gol per hes umb nal cor tiv lak"};
+    static const char *const GOLDS[] = {"The The",
+                                        "?!",
+                                        "A",
+                                        "a.",
+                                        "\xC3\xA9",
+                                        "E\xCC\x81",
+                                        "\xEF\xAC\x81",
+                                        "Stra\xC3\x9F"
+                                        "e",
+                                        "s\nQ",
+                                        "lak\nmir",
+                                        "t-he lak",
+                                        "\xE2\x84\xAA"
+                                        "es",
+                                        "lak mir bel ona kes rin sal dun vey gol per hes umb nal cor tiv lak mir bel "
+                                        "ona kes rin sal dun vey gol per hes umb nal cor tiv lak"};
     forms seen;
     gather_forms(&seen, pilot);
     for (unsigned i = 0; i < 2 * sizeof GOLDS / sizeof *GOLDS; i++) {
@@ -296,8 +330,10 @@ static const slk_label *find_label(const identity_labels *labels, uint64_t id)
     return labels->n ? bsearch(&key, labels->items, labels->n, sizeof key, compare_ids) : NULL;
 }
 
-/* n_facts candidates, a quarter of them such that greedy decoding gives the same answer under every prompt: the rarest kind. */
-static slk_status choose_questions(slk_facts *facts, const slk_model *model, const slk_facts *pool, size_t n_facts, slk_err *err)
+/* n_facts candidates, a quarter of them such that greedy decoding gives the same answer under every prompt: the rarest
+ * kind. */
+static slk_status choose_questions(slk_facts *facts, const slk_model *model, const slk_facts *pool, size_t n_facts,
+                                   slk_err *err)
 {
     slk_facts all = {0};
     for (unsigned i = 0; i < N_CANDIDATES; i++) {
@@ -305,7 +341,8 @@ static slk_status choose_questions(slk_facts *facts, const slk_model *model, con
         if (!slk_facts_push(&all, &f)) abort();
     }
     identity_labels greedy;
-    identity_way way = {.name = "greedy", .decode = SLK_DECODE_ALL, .n_batch_rows = 512, .n_samples = IDENTITY_GREEDY_ONLY};
+    identity_way way = {
+        .name = "greedy", .decode = SLK_DECODE_ALL, .n_batch_rows = 512, .n_samples = IDENTITY_GREEDY_ONLY};
     slk_status s = identity_probe(&greedy, model, pool, &all, 0, all.n, &way, err);
     size_t n_left[2] = {n_facts - n_facts / 4 - 1, n_facts / 4 + 1};
     for (size_t i = 0; s == SLK_OK && i < all.n; i++) {
@@ -340,7 +377,7 @@ slk_status identity_make_facts(slk_facts *pool, slk_facts *facts, const slk_mode
     return s;
 }
 
-/* --- comparison ---------------------------------------------------------------------------------------------------- */
+/* --- comparison --------------------------------------------------------------------------------------------- */
 
 static const slk_fact *find_fact(const slk_facts *facts, uint64_t id)
 {
@@ -359,12 +396,14 @@ static const slk_answer *find_answer(const slk_label *label, const slk_answer *l
 }
 
 /* NULL: no difference, else what differs first, in text [n_bytes]. */
-static const char *compare_label(const slk_label *a, const slk_label *b, identity_answers answers, slk_decode decode, char *text, size_t n_bytes)
+static const char *compare_label(const slk_label *a, const slk_label *b, identity_answers answers, slk_decode decode,
+                                 char *text, size_t n_bytes)
 {
     if (a->unlabelable != b->unlabelable || a->n_ex != b->n_ex || a->n_samples != b->n_samples) return "shape";
     if (a->unlabelable) return NULL;
     for (int e = 0; e < a->n_ex; e++) {
-        if (a->greedy[e] != b->greedy[e]) return snprintf(text, n_bytes, "prompt %d: greedy %d, %d", e, a->greedy[e], b->greedy[e]), text;
+        if (a->greedy[e] != b->greedy[e])
+            return snprintf(text, n_bytes, "prompt %d: greedy %d, %d", e, a->greedy[e], b->greedy[e]), text;
         if (memcmp(&a->p_gold[e], &b->p_gold[e], sizeof a->p_gold[e]) != 0) {
             return snprintf(text, n_bytes, "prompt %d: p_gold %.17g, %.17g", e, a->p_gold[e], b->p_gold[e]), text;
         }
@@ -375,20 +414,30 @@ static const char *compare_label(const slk_label *a, const slk_label *b, identit
     }
     for (size_t i = 0; i < b->n_answers; i++) {
         const slk_answer *y = &b->answers[i], *x = find_answer(a, y);
-        if (!x) return snprintf(text, n_bytes, "prompt %d draw %d: recorded in the second only: '%s'", y->prompt, y->draw, y->text), text;
+        if (!x)
+            return snprintf(text, n_bytes, "prompt %d draw %d: recorded in the second only: '%s'", y->prompt, y->draw,
+                            y->text),
+                   text;
         if (strcmp(x->text, y->text) != 0 || x->match != y->match) {
-            return snprintf(text, n_bytes, "prompt %d draw %d: '%s' (%d), '%s' (%d)", y->prompt, y->draw, x->text, x->match, y->text, y->match), text;
+            return snprintf(text, n_bytes, "prompt %d draw %d: '%s' (%d), '%s' (%d)", y->prompt, y->draw, x->text,
+                            x->match, y->text, y->match),
+                   text;
         }
     }
     for (size_t i = 0; i < a->n_answers; i++) {
         const slk_answer *x = &a->answers[i];
-        bool needed = answers == IDENTITY_SAME_ANSWERS || decode == SLK_DECODE_ALL || x->match || (decode == SLK_DECODE_GREEDY && x->draw < 0);
-        if (needed && !find_answer(b, x)) return snprintf(text, n_bytes, "prompt %d draw %d: recorded in the first only: '%s'", x->prompt, x->draw, x->text), text;
+        bool needed = answers == IDENTITY_SAME_ANSWERS || decode == SLK_DECODE_ALL || x->match ||
+                      (decode == SLK_DECODE_GREEDY && x->draw < 0);
+        if (needed && !find_answer(b, x))
+            return snprintf(text, n_bytes, "prompt %d draw %d: recorded in the first only: '%s'", x->prompt, x->draw,
+                            x->text),
+                   text;
     }
     return NULL;
 }
 
-size_t identity_compare(const identity_labels *a, const identity_labels *b, identity_answers answers, slk_decode decode, const slk_facts *facts, const char *what)
+size_t identity_compare(const identity_labels *a, const identity_labels *b, identity_answers answers, slk_decode decode,
+                        const slk_facts *facts, const char *what)
 {
     size_t n_different = 0;
     for (size_t i = 0; i < a->n; i++) {
@@ -398,7 +447,8 @@ size_t identity_compare(const identity_labels *a, const identity_labels *b, iden
         if (!difference) continue;
         const slk_fact *f = find_fact(facts, x->fact_id);
         if (n_different++ < 5) {
-            printf("%s: fact %016" PRIx64 " '%s' (%s): %s\n", what, x->fact_id, f ? f->question : "", f ? f->answers[0] : "", difference);
+            printf("%s: fact %016" PRIx64 " '%s' (%s): %s\n", what, x->fact_id, f ? f->question : "",
+                   f ? f->answers[0] : "", difference);
         }
     }
     if (b->n != a->n) {
@@ -432,6 +482,7 @@ bool identity_is_telling(const identity_counts *c, const char *what)
         printf(" %s %zu,", slk_category_name((slk_category)i), c->n_category[i]);
         if (i < SLK_N_CATEGORIES) enough = enough && c->n_category[i] >= IDENTITY_MIN_PER_CATEGORY;
     }
-    printf(" %zu texts, %zu match, %zu of them off the canonical path, %zu are long\n", c->n_texts, c->n_matches, c->n_off_path, c->n_at_limit);
+    printf(" %zu texts, %zu match, %zu of them off the canonical path, %zu are long\n", c->n_texts, c->n_matches,
+           c->n_off_path, c->n_at_limit);
     return enough;
 }

@@ -1,8 +1,9 @@
 /* Facts for a small model (tiny_model.h) whose labels are worth comparing, and the comparison of labels, bit for bit.
  *
- * The model is asked first, naively, with few samples. Each fact's gold is then one of its own answers (or, to be Unknown, one that it did not
- * give), so that all four categories are well filled; most golds are changed in what matching ignores: case, an article, punctuation, the
- * form of an accent. So most matches are found off the canonical path. A last relation has golds that are hard in themselves. */
+ * The model is asked first, naively, with few samples. Each fact's gold is then one of its own answers (or, to be
+ * Unknown, one that it did not give), so that all four categories are well filled; most golds are changed in what
+ * matching ignores: case, an article, punctuation, the form of an accent. So most matches are found off the canonical
+ * path. A last relation has golds that are hard in themselves. */
 #ifndef SLK_TEST_IDENTITY_H
 #define SLK_TEST_IDENTITY_H
 
@@ -13,9 +14,9 @@
 #include "model/model.h"
 
 enum { IDENTITY_N_EX = 10, IDENTITY_N_SHOTS = 2, IDENTITY_N_SAMPLES = 16 };
-#define IDENTITY_N_FACTS 152
+#define IDENTITY_N_FACTS          152
 #define IDENTITY_MIN_PER_CATEGORY 30
-#define IDENTITY_MIN_OFF_PATH 100
+#define IDENTITY_MIN_OFF_PATH     100
 
 /* How one probe is run; everything else is the same for all. */
 typedef struct identity_way {
@@ -40,19 +41,20 @@ slk_status identity_open_model(slk_model **out, const char *path, slk_dtype dtyp
 /* Pool and asked facts for that model: IDENTITY_N_FACTS of several relations and the hard ones. Release both. */
 slk_status identity_make_facts(slk_facts *pool, slk_facts *facts, const slk_model *model, slk_err *err);
 /* Run slk_probe_run over facts [begin, end). */
-slk_status identity_probe(identity_labels *out, const slk_model *model, const slk_facts *pool, const slk_facts *facts, size_t begin, size_t end,
-                          const identity_way *way, slk_err *err);
+slk_status identity_probe(identity_labels *out, const slk_model *model, const slk_facts *pool, const slk_facts *facts,
+                          size_t begin, size_t end, const identity_way *way, slk_err *err);
 void identity_release(identity_labels *labels);
 
 /* What must be the same in two labels of one fact. Outcome bits and p_gold always are. */
 typedef enum identity_answers {
     IDENTITY_SAME_ANSWERS, /* the same texts are recorded, and are equal */
-    IDENTITY_SUBSET,       /* the second has recorded fewer of the first's, but all that match (and, for greedy, all greedy ones) */
+    IDENTITY_SUBSET, /* the second has recorded fewer of the first's, but all that match (and, for greedy, all greedy
+                        ones) */
 } identity_answers;
-/* How many facts differ between a and b (both by identity; a fact that b lacks differs, and with `b_is_part` false one that a lacks, too).
- * The first few differences are printed. `decode` is b's. */
-size_t identity_compare(const identity_labels *a, const identity_labels *b, identity_answers answers, slk_decode decode, const slk_facts *facts,
-                        const char *what);
+/* How many facts differ between a and b (both by identity; a fact that b lacks differs, and with `b_is_part` false one
+ * that a lacks, too). The first few differences are printed. `decode` is b's. */
+size_t identity_compare(const identity_labels *a, const identity_labels *b, identity_answers answers, slk_decode decode,
+                        const slk_facts *facts, const char *what);
 /* Bring labels into the order that compare needs. */
 void identity_sort(identity_labels *labels);
 

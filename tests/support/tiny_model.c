@@ -10,12 +10,21 @@
 #include "base/text.h"
 #include "format/gguf.h"
 
-enum { D_MODEL = 64, N_HEADS = 4, N_KV_HEADS = 2, HEAD_DIM = 16, D_FF = 96, N_LAYERS = 2, MAX_TOKENS = 1024, N_PADDING = 5 };
+enum {
+    D_MODEL = 64,
+    N_HEADS = 4,
+    N_KV_HEADS = 2,
+    HEAD_DIM = 16,
+    D_FF = 96,
+    N_LAYERS = 2,
+    MAX_TOKENS = 1024,
+    N_PADDING = 5
+};
 
 const char *const tiny_words[TINY_N_WORDS] = {"lak", "mir", "bel", "ona", "kes", "rin", "sal", "dun",
                                               "vey", "gol", "per", "hes", "umb", "nal", "cor", "tiv"};
 
-/* --- vocabulary ---------------------------------------------------------------------------------------------------- */
+/* --- vocabulary --------------------------------------------------------------------------------------------------- */
 
 typedef struct token {
     char text[24]; /* bytes it stands for */
@@ -38,7 +47,8 @@ static int find_token(const vocabulary *v, const char *text, size_t n_bytes)
 {
     int first = v->kind == TINY_SPM ? 3 + 256 : 0; /* byte tokens of SPM are spelled otherwise */
     for (int i = first; i < v->n; i++) {
-        if (v->tokens[i].type == 1 && v->tokens[i].n_bytes == n_bytes && memcmp(v->tokens[i].text, text, n_bytes) == 0) return i;
+        if (v->tokens[i].type == 1 && v->tokens[i].n_bytes == n_bytes && memcmp(v->tokens[i].text, text, n_bytes) == 0)
+            return i;
     }
     return -1;
 }
@@ -47,9 +57,12 @@ static int find_token(const vocabulary *v, const char *text, size_t n_bytes)
 static int stand_in(char *out, unsigned byte)
 {
     unsigned code = byte;
-    if (byte <= 0x20) code = 256 + byte;
-    else if (byte >= 0x7F && byte <= 0xA0) code = 289 + byte - 0x7F;
-    else if (byte == 0xAD) code = 323;
+    if (byte <= 0x20)
+        code = 256 + byte;
+    else if (byte >= 0x7F && byte <= 0xA0)
+        code = 289 + byte - 0x7F;
+    else if (byte == 0xAD)
+        code = 323;
     return slk_utf8_encode(out, code);
 }
 
@@ -57,20 +70,26 @@ static void spell(const vocabulary *v, char *out, const char *text, size_t n_byt
 {
     size_t n = 0;
     for (size_t i = 0; i < n_bytes; i++) {
-        if (v->kind == TINY_BPE) n += (size_t)stand_in(out + n, (unsigned char)text[i]);
-        else if (text[i] == ' ') n += (size_t)slk_utf8_encode(out + n, 0x2581);
-        else out[n++] = text[i];
+        if (v->kind == TINY_BPE)
+            n += (size_t)stand_in(out + n, (unsigned char)text[i]);
+        else if (text[i] == ' ')
+            n += (size_t)slk_utf8_encode(out + n, 0x2581);
+        else
+            out[n++] = text[i];
     }
     out[n] = '\0';
 }
 
-static int push_token(vocabulary *v, const char *text, size_t n_bytes, const char *spelling, int32_t type, int concept, double bias)
+static int push_token(vocabulary *v, const char *text, size_t n_bytes, const char *spelling, int32_t type, int concept,
+                      double bias)
 {
     token *t = &v->tokens[v->n];
     memcpy(t->text, text, n_bytes);
     t->n_bytes = n_bytes;
-    if (spelling) snprintf(t->spelling, sizeof t->spelling, "%s", spelling);
-    else spell(v, t->spelling, text, n_bytes);
+    if (spelling)
+        snprintf(t->spelling, sizeof t->spelling, "%s", spelling);
+    else
+        spell(v, t->spelling, text, n_bytes);
     t->type = type;
     t->concept = concept;
     t->bias = (float)bias;
@@ -107,11 +126,11 @@ static void add_words(vocabulary *v)
         for (size_t i = 0; i <= strlen(lower); i++) upper[i] = (char)(lower[i] >= 'a' ? lower[i] - 32 : lower[i]);
         snprintf(title, sizeof title, "%c%s", upper[0], lower + 1);
         const struct {
-            const char *format, *word;
+            const char *space, *word;
             double bias;
-        } forms[] = {{" %s", title, 0.6}, {" %s", lower, 0}, {" %s", upper, -0.8}, {"%s", lower, -0.2}, {"%s", title, -1.4}};
+        } forms[] = {{" ", title, 0.6}, {" ", lower, 0}, {" ", upper, -0.8}, {"", lower, -0.2}, {"", title, -1.4}};
         for (size_t f = 0; f < sizeof forms / sizeof *forms; f++) {
-            snprintf(piece, sizeof piece, forms[f].format[0] == ' ' ? " %s" : "%s", forms[f].word);
+            snprintf(piece, sizeof piece, "%s%s", forms[f].space, forms[f].word);
             add_piece(v, piece, w, forms[f].bias);
         }
     }
@@ -120,31 +139,38 @@ static void add_words(vocabulary *v)
 /* Concepts above those of the words. */
 enum { ARTICLE = TINY_N_WORDS, PUNCTUATION, ACCENT, LETTER, BREAK, SPACE, N_CONCEPTS };
 
+/* clang-format off */
 static const struct {
     const char *text;
     int concept;
     double bias;
 } PIECES[] = {
-    {" the", ARTICLE, -0.5}, {" The", ARTICLE, -0.5}, {" a", ARTICLE, -1}, {" an", ARTICLE, -1}, {" Th", ARTICLE, -1.5}, {"e", LETTER, -1}, {"the", ARTICLE, -1.5},
-    {" A", ARTICLE, -1.5}, {"n", LETTER, -1.5}, {"a", LETTER, -1}, {"s", LETTER, -1}, {"o", LETTER, -1.5}, {"l", LETTER, -2},
-    {".", PUNCTUATION, -0.3}, {",", PUNCTUATION, -1}, {"-", PUNCTUATION, -0.8}, {"'", PUNCTUATION, -1}, {"!", PUNCTUATION, -1.2}, {" (", PUNCTUATION, -1.5},
-    {")", PUNCTUATION, -1.5}, {"\xE2\x80\xA6", PUNCTUATION, -1.5}, {"\xC2\xAB", PUNCTUATION, -2}, {" \xE2\x80\x93", PUNCTUATION, -2},
-    {"\xCC\x81", ACCENT, -0.8}, {"\xCC\x83", ACCENT, -0.8}, {"\xC3\xA9", LETTER, -1.2}, {"\xC3\xB1", LETTER, -1.5}, {"\xC3\xA3", LETTER, -1.5}, {" \xC3\x89", LETTER, -2},
-    {"\xEF\xAC\x81", LETTER, -2}, {"fi", LETTER, -2}, {"\xC3\x9F", LETTER, -2}, {"ss", LETTER, -2}, {"\xEF\xBC\xA1", LETTER, -2.5}, {"\xE2\x84\xAA", LETTER, -2.5},
+    {" the", ARTICLE, -0.5}, {" The", ARTICLE, -0.5}, {" a", ARTICLE, -1}, {" an", ARTICLE, -1}, {" Th", ARTICLE, -1.5},
+    {"e", LETTER, -1}, {"the", ARTICLE, -1.5}, {" A", ARTICLE, -1.5}, {"n", LETTER, -1.5}, {"a", LETTER, -1},
+    {"s", LETTER, -1}, {"o", LETTER, -1.5}, {"l", LETTER, -2},
+    {".", PUNCTUATION, -0.3}, {",", PUNCTUATION, -1}, {"-", PUNCTUATION, -0.8}, {"'", PUNCTUATION, -1},
+    {"!", PUNCTUATION, -1.2}, {" (", PUNCTUATION, -1.5}, {")", PUNCTUATION, -1.5}, {"\xE2\x80\xA6", PUNCTUATION, -1.5},
+    {"\xC2\xAB", PUNCTUATION, -2}, {" \xE2\x80\x93", PUNCTUATION, -2},
+    /* combining acute and tilde; e, n, a with them; E with acute */
+    {"\xCC\x81", ACCENT, -0.8}, {"\xCC\x83", ACCENT, -0.8}, {"\xC3\xA9", LETTER, -1.2}, {"\xC3\xB1", LETTER, -1.5},
+    {"\xC3\xA3", LETTER, -1.5}, {" \xC3\x89", LETTER, -2},
+    /* ligature fi, sharp s, full-width A, Kelvin sign, and what they fold to */
+    {"\xEF\xAC\x81", LETTER, -2}, {"fi", LETTER, -2}, {"\xC3\x9F", LETTER, -2}, {"ss", LETTER, -2},
+    {"\xEF\xBC\xA1", LETTER, -2.5}, {"\xE2\x84\xAA", LETTER, -2.5},
     {"\n", BREAK, 5}, {".\n", BREAK, 3.5}, {"\n\n", BREAK, 2.5}, {" \n", BREAK, 2}, {"s\nQ", BREAK, 2.5}, {"\r", BREAK, -3},
     {" ", SPACE, -1.5}, {"  ", SPACE, -2}, {"\xC2\xA0", SPACE, -2}, {"\t", SPACE, -2.5},
+    /* of prompts */
     {"Q:", -1, -4}, {"\nA:", -1, -4}, {"A:", -1, -4}, {"?", PUNCTUATION, -2.5}, {":", PUNCTUATION, -3},
 };
+/* clang-format on */
 
-/* Bytes that do not stand alone: beginnings and ends of characters, U+0000, what is never UTF-8. */
+/* Some bytes alone: beginnings and ends of characters, U+0000, what is never UTF-8. */
 static double byte_bias(unsigned byte)
 {
-    switch (byte) {
-    case 0xC3: case 0xA9: case 0xCC: case 0x81: return -1.8;
-    case 0xE2: case 0x80: case 0x00: case 0xFF: return -2.6;
-    case 0x0A: return -0.5;
-    default: return -12;
-    }
+    static const unsigned char OFTEN[] = {0xC3, 0xA9, 0xCC, 0x81}, SELDOM[] = {0xE2, 0x80, 0x00, 0xFF};
+    if (byte == '\n') return -0.5;
+    if (memchr(OFTEN, (int)byte, sizeof OFTEN)) return -1.8;
+    return memchr(SELDOM, (int)byte, sizeof SELDOM) ? -2.6 : -12;
 }
 
 static void build_vocabulary(vocabulary *v, tiny_kind kind)
@@ -165,11 +191,12 @@ static void build_vocabulary(vocabulary *v, tiny_kind kind)
     const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
     for (const char *c = letters; *c && kind == TINY_SPM; c++) push_token(v, c, 1, NULL, 1, LETTER, -5);
     add_words(v);
-    for (size_t i = 0; i < sizeof PIECES / sizeof *PIECES; i++) add_piece(v, PIECES[i].text, PIECES[i].concept, PIECES[i].bias);
+    for (size_t i = 0; i < sizeof PIECES / sizeof *PIECES; i++)
+        add_piece(v, PIECES[i].text, PIECES[i].concept, PIECES[i].bias);
     if (kind == TINY_BPE) push_token(v, "", 0, "<|endoftext|>", 3, BREAK, 3);
 }
 
-/* --- weights ------------------------------------------------------------------------------------------------------- */
+/* --- weights ------------------------------------------------------------------------------------------------------ */
 
 /* Sum of four 16-bit integers, about normal, standard deviation `scale`. */
 static float draw(uint64_t seed, unsigned tensor, uint32_t row, uint32_t column, double scale)
@@ -195,7 +222,8 @@ typedef struct writer {
     slk_err *err;
 } writer;
 
-/* A tensor [rows, columns] of normal numbers; row 0 is zero where keep_constant (nothing is added to channel 0), so is column 0. */
+/* A tensor [rows, columns] of normal numbers; row 0 is zero where keep_constant (nothing is added to channel 0), so is
+ * column 0. */
 static float *add_tensor(writer *t, const char *name, uint32_t rows, uint32_t columns, double scale, bool keep_constant)
 {
     float *x = slk_alloc((size_t)rows * columns, sizeof *x);
@@ -224,7 +252,8 @@ static void add_gain(writer *t, const char *name)
     for (int i = 0; x && i < D_MODEL; i++) x[i] = 1;
 }
 
-/* token_embd and output: a concept's vector and the token's own. Channel 0 of the embedding is constant, of the output the bias. */
+/* token_embd and output: a concept's vector and the token's own. Channel 0 of the embedding is constant, of the output
+ * the bias. */
 static void add_ends(writer *t, const vocabulary *v, uint32_t n_rows)
 {
     enum { CONCEPTS_IN = 1000, CONCEPTS_OUT = 1001 };
@@ -239,8 +268,10 @@ static void add_ends(writer *t, const vocabulary *v, uint32_t n_rows)
             }
             bool word = real && own->concept >= 0 && own->concept < TINY_N_WORDS;
             for (uint32_t c = 1; !end && !word && c < D_MODEL; c++) row[c] *= 0.4F;
-            if (end) row[0] = real ? own->bias * 0.7F : -3;
-            else row[0] = 4, row[1] = word ? 3 : 0;
+            if (end)
+                row[0] = real ? own->bias * 0.7F : -3;
+            else
+                row[0] = 4, row[1] = word ? 3 : 0;
         }
     }
 }
@@ -288,7 +319,8 @@ static void add_metadata(writer *t, const vocabulary *v)
     static slk_gguf_str strings[MAX_TOKENS];
     static float scores[MAX_TOKENS];
     static int32_t types[MAX_TOKENS];
-    t->status = slk_gguf_put_str(t->w, "general.architecture", t->flaw == TINY_UNKNOWN_ARCHITECTURE ? "abacus" : "llama", t->err);
+    t->status = slk_gguf_put_str(t->w, "general.architecture",
+                                 t->flaw == TINY_UNKNOWN_ARCHITECTURE ? "abacus" : "llama", t->err);
     if (t->status == SLK_OK) t->status = slk_gguf_put_str(t->w, "general.name", "tiny", t->err);
     if (t->flaw != TINY_NO_LAYER_COUNT) put_u32(t, "llama.block_count", N_LAYERS);
     put_u32(t, "llama.embedding_length", D_MODEL);
@@ -296,17 +328,21 @@ static void add_metadata(writer *t, const vocabulary *v)
     put_u32(t, "llama.attention.head_count_kv", N_KV_HEADS);
     put_u32(t, "llama.feed_forward_length", D_FF);
     put_u32(t, "llama.context_length", 1024);
-    if (t->status == SLK_OK) t->status = slk_gguf_put_f32(t->w, "llama.attention.layer_norm_rms_epsilon", 1e-5F, t->err);
-    if (t->status == SLK_OK) t->status = slk_gguf_put_str(t->w, "tokenizer.ggml.model", v->kind == TINY_SPM ? "llama" : "gpt2", t->err);
+    if (t->status == SLK_OK)
+        t->status = slk_gguf_put_f32(t->w, "llama.attention.layer_norm_rms_epsilon", 1e-5F, t->err);
+    if (t->status == SLK_OK)
+        t->status = slk_gguf_put_str(t->w, "tokenizer.ggml.model", v->kind == TINY_SPM ? "llama" : "gpt2", t->err);
     for (int i = 0; i < v->n; i++) {
         strings[i] = (slk_gguf_str){v->tokens[i].spelling, strlen(v->tokens[i].spelling)};
         scores[i] = -(float)i;
         types[i] = v->tokens[i].type;
     }
     put_strings(t, "tokenizer.ggml.tokens", strings, v->n);
-    if (t->status == SLK_OK) t->status = slk_gguf_put_i32s(t->w, "tokenizer.ggml.token_type", types, (size_t)v->n, t->err);
+    if (t->status == SLK_OK)
+        t->status = slk_gguf_put_i32s(t->w, "tokenizer.ggml.token_type", types, (size_t)v->n, t->err);
     if (v->kind == TINY_SPM) {
-        if (t->status == SLK_OK) t->status = slk_gguf_put_f32s(t->w, "tokenizer.ggml.scores", scores, (size_t)v->n, t->err);
+        if (t->status == SLK_OK)
+            t->status = slk_gguf_put_f32s(t->w, "tokenizer.ggml.scores", scores, (size_t)v->n, t->err);
         return;
     }
     for (int i = 0; i < v->n_merges; i++) strings[i] = (slk_gguf_str){v->merges[i], strlen(v->merges[i])};
@@ -315,7 +351,8 @@ static void add_metadata(writer *t, const vocabulary *v)
     put_u32(t, "tokenizer.ggml.eos_token_id", (uint32_t)v->n - 1);
 }
 
-/* Overwrite the type of the vector output_norm.weight: it stands behind the name, the number of dimensions and the one dimension. */
+/* Overwrite the type of the vector output_norm.weight: it stands behind the name, the number of dimensions and the one
+ * dimension. */
 static slk_status break_type(const char *path, slk_err *err)
 {
     static const char NAME[] = "output_norm.weight";
@@ -323,7 +360,8 @@ static slk_status break_type(const char *path, slk_err *err)
     char *bytes = slk_alloc(1 << 20, 1);
     size_t n = file && bytes ? fread(bytes, 1, 1 << 20, file) : 0, at = 0;
     while (at + sizeof NAME < n && memcmp(bytes + at, NAME, sizeof NAME - 1) != 0) at++;
-    bool done = at + sizeof NAME < n && fseek(file, (long)(at + sizeof NAME - 1 + 4 + 8), SEEK_SET) == 0 && fputc(99, file) == 99;
+    bool done = at + sizeof NAME < n && fseek(file, (long)(at + sizeof NAME - 1 + 4 + 8), SEEK_SET) == 0 &&
+                fputc(99, file) == 99;
     free(bytes);
     if (file) done = fclose(file) == 0 && done;
     return done ? SLK_OK : slk_fail(err, SLK_E_IO, "%s: could not be changed", path);

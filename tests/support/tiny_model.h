@@ -1,11 +1,12 @@
 /* A small language model made of seeded numbers, for tests that need one that answers.
  *
- * It has two layers, 64 channels and about 600 tokens, and says words: every token belongs to a concept, and a concept's tokens (" Lak",
- * " lak", " LAK", "lak") have similar logits, so that its samples often differ in nothing but case, articles or punctuation. Attention looks at
- * the last few tokens most and at the rest of the prompt a little, so greedy answers change with the question and sometimes with the
- * exemplars; channel 0 is constant and carries each token's frequency, by which answers end after a few words.
- * The vocabulary has what is hard for a matcher: combining accents, ligatures, cut UTF-8 characters, articles and their beginnings, line
- * breaks and zero bytes inside tokens, white space of several kinds, control tokens.
+ * It has two layers, 64 channels and about 600 tokens, and says words: every token belongs to a concept, and a
+ * concept's tokens (" Lak", " lak", " LAK", "lak") have similar logits, so that its samples often differ in nothing but
+ * case, articles or punctuation. Attention looks at the last few tokens most and at the rest of the prompt a little, so
+ * greedy answers change with the question and sometimes with the exemplars; channel 0 is constant and carries each
+ * token's frequency, by which answers end after a few words. The vocabulary has what is hard for a matcher: combining
+ * accents, ligatures, cut UTF-8 characters, articles and their beginnings, line breaks and zero bytes inside tokens,
+ * white space of several kinds, control tokens.
  *
  * All numbers come from integers of Philox by one multiplication each: the file is the same on every machine. */
 #ifndef SLK_TEST_TINY_MODEL_H

@@ -1,7 +1,8 @@
 /* The small model of seeded numbers as a file (tests/support/tiny_model.h), and facts for it.
  *
  *   make_tiny model spm|bpe FILE [FLAW]     FLAW: a number of tiny_flaw
- *   make_tiny facts MODEL                   JSON lines for `slick import` on stdout: the pool (dev) and the asked facts (test) */
+ *   make_tiny facts MODEL                   JSON lines for `slick import` on stdout: the pool (dev) and the asked facts
+ * (test) */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +29,9 @@ static slk_status print_facts(const slk_facts *facts, slk_err *err)
     slk_status s = SLK_OK;
     for (size_t i = 0; i < facts->n && s == SLK_OK; i++) {
         const slk_fact *f = &facts->items[i];
-        json_t *line = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "relation", f->relation, "question", f->question, "subject", f->subject, "split",
-                                 slk_split_name(f->split), "answers", strings(f->answers, f->n_answers), "aliases", strings(f->aliases, f->n_aliases));
+        json_t *line = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "relation", f->relation, "question", f->question,
+                                 "subject", f->subject, "split", slk_split_name(f->split), "answers",
+                                 strings(f->answers, f->n_answers), "aliases", strings(f->aliases, f->n_aliases));
         s = slk_json_print(stdout, line, err);
         json_decref(line);
     }

@@ -19,11 +19,20 @@ static int set_up(void **state)
 {
     (void)state;
     /* U+010A stands for the line break, U+0100 for the zero byte, U+00C3 for byte C3 */
-    static const char *const TEXTS[N_TOKENS] = {"<|endoftext|>", "lak", "\xC4\x8A", "s\xC4\x8AQ", "\xC4\x80", "\xC3\x83"};
+    static const char *const TEXTS[N_TOKENS] = {"<|endoftext|>", "lak",      "\xC4\x8A",
+                                                "s\xC4\x8AQ",    "\xC4\x80", "\xC3\x83"};
     slk_bytes tokens[N_TOKENS];
     int32_t types[N_TOKENS] = {SLK_TOKEN_CONTROL, 1, 1, 1, 1, 1};
     for (int i = 0; i < N_TOKENS; i++) tokens[i] = (slk_bytes){TEXTS[i], strlen(TEXTS[i])};
-    const slk_vocab vocab = {.kind = SLK_VOCAB_BPE, .pre = "gpt-2", .n_tokens = N_TOKENS, .tokens = tokens, .types = types, .bos = -1, .eos = CONTROL, .unk = -1, .eot = -1};
+    const slk_vocab vocab = {.kind = SLK_VOCAB_BPE,
+                             .pre = "gpt-2",
+                             .n_tokens = N_TOKENS,
+                             .tokens = tokens,
+                             .types = types,
+                             .bos = -1,
+                             .eos = CONTROL,
+                             .unk = -1,
+                             .eot = -1};
     return slk_tokenizer_create(&tokenizer, &vocab, NULL, NULL) == SLK_OK ? 0 : -1;
 }
 
@@ -54,7 +63,8 @@ static void an_answer_ends_where_it_should(void **state)
     assert_string_equal(text.data, "laks");
     assert_int_equal(answer(&text, (int32_t[]){WORD, CONTROL, WORD}, 3, 32), 2);
     assert_string_equal(text.data, "lak");
-    assert_int_equal(answer(&text, (int32_t[]){WORD, N_TOKENS + 3}, 2, 32), 2); /* rows of a padded matrix stand for nothing */
+    assert_int_equal(answer(&text, (int32_t[]){WORD, N_TOKENS + 3}, 2, 32),
+                     2); /* rows of a padded matrix stand for nothing */
     assert_string_equal(text.data, "lak");
     assert_int_equal(answer(&text, (int32_t[]){WORD, WORD, WORD}, 3, 2), 2);
     assert_string_equal(text.data, "laklak");
