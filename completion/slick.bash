@@ -16,7 +16,7 @@ declare -gA _slick_options=(
     [labels]='--by --labels --split --relations --csv --jsonl --review --list'
     [relabel]='--n-ex --samples --match --labels --split --relations --jsonl'
     [merge]=''
-    [bench]=''
+    [bench]='--relations --limit --answers --batch-tokens'
     [help]=''
 )
 

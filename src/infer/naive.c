@@ -83,12 +83,20 @@ slk_status slk_naive_path_probability(slk_naive *n, double *p, const int32_t *pr
     *p = 0;
     if (n_gold < 1 || n_gold > n->draws.n_max_tokens) return SLK_OK;
     double product = 1;
+    slk_buf text;
+    slk_buf_init(&text);
     slk_status s = feed(n, 0, prompt, n_prompt, err);
     for (int i = 0; i < n_gold && s == SLK_OK; i++) {
         slk_distribution_init(&n->distribution, &n->top, n->draws.temperature, n->draws.top_k);
         product *= slk_distribution_probability(&n->distribution, gold[i]);
-        if (i + 1 < n_gold) s = feed(n, n_prompt + i, &gold[i], 1, err);
+        if (i + 1 == n_gold) break;
+        /* an answer that is over before the path is: no draw goes all the way */
+        if (slk_answer_add_token(&text, n->model->tokenizer, gold[i], i + 1, n->draws.n_max_tokens)) product = 0;
+        if (product == 0) break;
+        s = feed(n, n_prompt + i, &gold[i], 1, err);
     }
+    if (s == SLK_OK && text.failed) s = slk_fail(err, SLK_E_MEMORY, "out of memory");
+    slk_buf_release(&text);
     *p = product;
     return s;
 }

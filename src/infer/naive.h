@@ -16,7 +16,8 @@ void slk_naive_free(slk_naive *naive);
  * Errors: slk_forward_run's. */
 slk_status slk_naive_answer(slk_naive *naive, slk_buf *text, uint64_t fact_id, uint16_t prompt_index, int draw, const int32_t *prompt,
                             int32_t n_prompt, slk_err *err);
-/* Probability of the path gold [n_gold] after the prompt under the sampling distribution, one token at a time. */
+/* Probability that a sampled answer takes the path gold [n_gold] after the prompt, one token at a time: 0 where the answer would be over
+ * before the path's last token (a line break or control token inside, too long). Errors: slk_forward_run's. */
 slk_status slk_naive_path_probability(slk_naive *naive, double *p, const int32_t *prompt, int32_t n_prompt, const int32_t *gold, int n_gold,
                                       slk_err *err);
 

@@ -83,9 +83,18 @@ char *slk_answer_text(const char *text, size_t n_bytes)
     char *repaired = slk_utf8_repair(text, n_bytes, &n);
     if (!repaired) return NULL;
     slk_text_trim(repaired, n, &begin, &end);
-    memmove(repaired, repaired + begin, end - begin);
-    repaired[end - begin] = '\0';
-    return repaired;
+    slk_buf out;
+    slk_buf_init(&out);
+    for (const char *at = repaired + begin, *stop = repaired + end; at < stop;) {
+        size_t n_run = strnlen(at, (size_t)(stop - at));
+        slk_buf_add(&out, at, n_run);
+        at += n_run;
+        if (at == stop) break;
+        slk_buf_add_str(&out, "\xEF\xBF\xBD");
+        at++;
+    }
+    free(repaired);
+    return slk_buf_take(&out);
 }
 
 /* --- outcomes ------------------------------------------------------------------------------------------------------ */

@@ -64,7 +64,7 @@ slk_status slk_verifier_step(slk_verifier *verifier, slk_status (*finished)(void
 /* The text of an answer ends here? Appends the bytes that `token` adds (up to a line break) to text, and says whether the answer is over:
  * line break, control token, or `n_tokens` (this one counted) == n_max_tokens. Shared with the naive way. */
 bool slk_answer_add_token(slk_buf *text, const slk_tokenizer *tokenizer, int32_t token, int n_tokens, int n_max_tokens);
-/* The recorded form of an answer: repaired UTF-8, trimmed. free() it; NULL: out of memory. */
+/* The recorded form of an answer: repaired UTF-8, trimmed, U+0000 as U+FFFD (which is how the matcher takes it). free() it; NULL: out of memory. */
 char *slk_answer_text(const char *text, size_t n_bytes);
 
 #endif

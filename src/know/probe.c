@@ -363,7 +363,7 @@ static slk_status run_naive(prober *p, slk_err *err)
         for (size_t i = 0; i < p->relations[r].n && s == SLK_OK; i++) {
             job *j = new_job(p, p->relations[r].facts[i], err, &s);
             for (int e = 0; j && e < p->n_ex && s == SLK_OK && !j->label.unlabelable; e++) s = naive_part(p, j, e, err);
-            if (s == SLK_OK) s = deliver(p, j, err);
+            if (j && s == SLK_OK) s = deliver(p, j, err);
             free_job(j, p->n_ex);
         }
     }

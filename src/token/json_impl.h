@@ -34,6 +34,8 @@ struct slk_json_vocab {
     json_t *config; /* tokenizer_config.json or NULL */
     char *config_path;
     const json_t *vocab; /* model.vocab */
+    int32_t *slots;      /* hash table of the same, from spelling to id: merges ask a million times */
+    size_t slot_mask;
     slk_bytes *tokens;
     int32_t *types;
     uint8_t *added;

@@ -3,11 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/file.h"
+#include "base/hash.h"
+#include "token/internal.h"
 #include "token/json_impl.h"
 #include "token/pretok.h"
 
 /* Ids beyond it are taken for damage: no vocabulary is that large, and every id costs memory. */
 #define MAX_TOKENS (1 << 24)
+#define MAX_HOLES  (1 << 16) /* and so are more unused ids than this, and than there are tokens */
 
 static slk_status fail_memory(const slk_json_vocab *v, slk_err *err)
 {
@@ -142,6 +145,12 @@ static slk_status count_tokens(slk_json_vocab *v, size_t n_rows, slk_err *err)
         json_array_foreach(json_object_get(v->root, "added_tokens"), i, item)
             note_id(&n, json_integer_value(json_object_get(item, "id")));
         json_object_foreach(json_object_get(v->config, "added_tokens_decoder"), key, item) note_id(&n, parse_id(key));
+        size_t n_listed = json_object_size(v->vocab) + json_array_size(json_object_get(v->root, "added_tokens"));
+        if (n > 2 * n_listed + MAX_HOLES) {
+            return slk_fail(err, SLK_E_FORMAT,
+                            "%s: model.vocab, added_tokens: the largest id is %zu, of only %zu tokens", v->path, n - 1,
+                            n_listed);
+        }
     }
     v->n_tokens = n_rows > 0 ? n_rows : n;
     if (v->n_tokens == 0) return slk_fail(err, SLK_E_FORMAT, "%s: model.vocab is empty", v->path);
@@ -157,10 +166,23 @@ static bool is_byte_name(const char *token)
            token[5] == '>';
 }
 
+/* The slot that holds the spelling, or the free one where it belongs. */
+static size_t find_slot(const slk_json_vocab *v, const char *text, size_t n_bytes)
+{
+    size_t slot = (size_t)slk_hash_bytes(text, n_bytes) & v->slot_mask;
+    for (; v->slots[slot] >= 0; slot = (slot + 1) & v->slot_mask) {
+        slk_bytes token = v->tokens[v->slots[slot]];
+        if (token.len == n_bytes && memcmp(token.data, text, n_bytes) == 0) break;
+    }
+    return slot;
+}
+
 static slk_status place_model_tokens(slk_json_vocab *v, slk_err *err)
 {
     const char *key;
     json_t *item;
+    v->slots = slk_token_make_slots(json_object_size(v->vocab), &v->slot_mask);
+    if (v->slots == NULL) return fail_memory(v, err);
     json_object_foreach((json_t *)v->vocab, key, item)
     {
         size_t id = (size_t)json_integer_value(item);
@@ -169,6 +191,7 @@ static slk_status place_model_tokens(slk_json_vocab *v, slk_err *err)
                             v->tokens[id].data, key, id);
         }
         v->tokens[id] = (slk_bytes){key, strlen(key)};
+        v->slots[find_slot(v, key, v->tokens[id].len)] = (int32_t)id;
         v->types[id] = v->byte_fallback && is_byte_name(key) ? SLK_TOKEN_BYTE : SLK_TOKEN_NORMAL;
         if (v->unk != NULL && strcmp(v->unk, key) == 0) v->types[id] = SLK_TOKEN_UNKNOWN;
     }
@@ -269,44 +292,41 @@ static slk_status fill_holes(slk_json_vocab *v, slk_vocab_form form, slk_err *er
 
 /* --- merges --- */
 
-static slk_status find_piece(const slk_json_vocab *v, size_t rank, const char *piece, int32_t *id, slk_err *err)
+static slk_status find_piece(const slk_json_vocab *v, size_t rank, const char *piece, size_t n_bytes, int32_t *id,
+                             slk_err *err)
 {
-    const json_t *found = json_object_get(v->vocab, piece);
-    if (found == NULL) {
-        return slk_fail(err, SLK_E_FORMAT, "%s: model.merges[%zu]: '%.60s' is not in model.vocab", v->path, rank,
-                        piece);
-    }
-    *id = (int32_t)json_integer_value(found);
-    return SLK_OK;
+    *id = v->slots[find_slot(v, piece, n_bytes)];
+    if (*id >= 0) return SLK_OK;
+    return slk_fail(err, SLK_E_FORMAT, "%s: model.merges[%zu]: '%.*s' is not in model.vocab", v->path, rank,
+                    n_bytes < 60 ? (int)n_bytes : 60, piece);
 }
 
 /* "left right" or ["left", "right"]; `joined` is scratch memory. */
 static slk_status read_merge(slk_json_vocab *v, size_t rank, const json_t *item, slk_buf *joined, int32_t *result,
                              slk_err *err)
 {
-    const char *left = json_string_value(json_array_get(item, 0)), *right = json_string_value(json_array_get(item, 1));
+    const json_t *parts[2] = {json_array_get(item, 0), json_array_get(item, 1)};
     const char *text = json_string_value(item), *space = text != NULL ? strchr(text, ' ') : NULL;
-    slk_buf_clear(joined);
+    slk_bytes left, right;
     if (space != NULL && space != text && space[1] != '\0' && strchr(space + 1, ' ') == NULL) {
-        slk_buf_add(joined, text, strlen(text) + 1);
-        if (joined->failed) return fail_memory(v, err);
-        joined->data[space - text] = '\0';
-        left = joined->data;
-        right = joined->data + (space - text) + 1;
-    } else if (json_array_size(item) != 2 || left == NULL || right == NULL) {
+        left = (slk_bytes){text, (size_t)(space - text)};
+        right = (slk_bytes){space + 1, strlen(space + 1)};
+    } else if (json_array_size(item) == 2 && json_is_string(parts[0]) && json_is_string(parts[1])) {
+        left = (slk_bytes){json_string_value(parts[0]), json_string_length(parts[0])};
+        right = (slk_bytes){json_string_value(parts[1]), json_string_length(parts[1])};
+    } else {
         return slk_fail(err, SLK_E_FORMAT, "%s: model.merges[%zu]: expected two pieces with a space between, or a pair",
                         v->path, rank);
     }
     slk_merge_pair *pair = &v->pairs[rank];
-    slk_status status = find_piece(v, rank, left, &pair->left, err);
-    if (status == SLK_OK) status = find_piece(v, rank, right, &pair->right, err);
+    slk_status status = find_piece(v, rank, left.data, left.len, &pair->left, err);
+    if (status == SLK_OK) status = find_piece(v, rank, right.data, right.len, &pair->right, err);
     if (status != SLK_OK) return status;
-    slk_bytes l = v->tokens[pair->left], r = v->tokens[pair->right];
     slk_buf_clear(joined);
-    slk_buf_add(joined, l.data, l.len);
-    slk_buf_add(joined, r.data, r.len);
+    slk_buf_add(joined, left.data, left.len);
+    slk_buf_add(joined, right.data, right.len);
     if (joined->failed) return fail_memory(v, err);
-    return find_piece(v, rank, joined->data != NULL ? joined->data : "", result, err);
+    return find_piece(v, rank, joined->data, joined->len, result, err);
 }
 
 /* Pairs of ids; scores, where asked for, become minus the first rank that makes the token: the larger, the sooner. */
@@ -575,6 +595,7 @@ void slk_json_vocab_close(slk_json_vocab *v)
     if (v == NULL) return;
     json_decref(v->root);
     json_decref(v->config);
+    free(v->slots);
     slk_arena_release(&v->arena);
     free(v);
 }

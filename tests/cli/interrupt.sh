@@ -4,7 +4,7 @@
 model=$SLICK_ROOT/tests/data/reference/tiny/llama-gqa/model.gguf
 
 for i in $(seq 0 399); do
-    if [ "$i" -lt 20 ]; then split=dev; else split="test"; fi
+    [ "$i" -lt 20 ] && split='dev' || split='test'
     echo "{\"question\": \"$i?\", \"answer\": \"$((i % 7))\", \"relation\": \"r\", \"split\": \"$split\"}"
 done >f.jsonl
 probe=("$slick" probe "$model" --shots 1 --n-ex 4 --samples 16 --dtype f32 --threads 1 --answers all --batch-tokens 8)
