@@ -208,7 +208,7 @@ static slk_status run(slk_cli *cli, slk_err *err)
         s = bench_gemm(&r, SLK_DTYPE_BF16, "bf16", err);
         if (s == SLK_OK) s = bench_gemm(&r, SLK_DTYPE_F32, "f32", err);
     }
-    if (s == SLK_OK && path) s = slk_cli_load_model(&m, cli, path, err);
+    if (s == SLK_OK && path) s = slk_cli_load_model(&m, cli, path, NULL, err);
     if (s == SLK_OK && m) s = slk_compute_bench_gemm(m->compute, &r.peak, err);
     if (s == SLK_OK && m) add(&r, "this model's products at their peak", "peak", r.peak, "GFLOP/s", r.peak);
     if (s == SLK_OK && m && (all || strcmp(kind, "forward") == 0)) {

@@ -15,7 +15,7 @@
 static struct {
     int64_t max_tokens, top_k;
     double temperature;
-    const char *stop;
+    const char *stop, *adapter;
     bool special, chat;
 } opt;
 
@@ -26,6 +26,7 @@ static const slk_option OPTIONS[] = {
     SLK_OPT_STR("stop", &opt.stop, "STRING", NULL, "end before this text"),
     SLK_OPT_FLAG("special", &opt.special, "prompt text that spells a control token is that token"),
     SLK_OPT_FLAG("chat", &opt.chat, "put the prompt into the model's chat format"),
+    SLK_CLI_OPT_ADAPTER(&opt.adapter),
     SLK_OPT_END};
 
 typedef struct state {
@@ -145,7 +146,7 @@ static slk_status run(slk_cli *cli, slk_err *err)
     const char *argument = cli->n_args > 1 ? cli->args[1] : "-";
     if (cli->n_args < 2 && isatty(STDIN_FILENO)) slk_cli_note(cli, "reading the prompt from the terminal; Ctrl-D ends it");
     slk_status s = slk_cli_read_text(&prompt, &n_bytes, argument, err);
-    if (s == SLK_OK) s = slk_cli_load_model(&st.model, cli, cli->args[0], err);
+    if (s == SLK_OK) s = slk_cli_load_model(&st.model, cli, cli->args[0], opt.adapter, err);
     if (s != SLK_OK) goto out;
     if (opt.chat) s = slk_cli_wrap_chat(&wrapped, st.model, prompt, n_bytes, err);
     else {

@@ -11,7 +11,7 @@
 
 static struct {
     slk_list tokens;
-    const char *text;
+    const char *text, *adapter;
     bool last, special;
     int64_t top;
 } opt;
@@ -22,6 +22,7 @@ static const slk_option OPTIONS[] = {
     SLK_OPT_FLAG("special", &opt.special, "text that spells a control token is that token"),
     SLK_OPT_FLAG("last", &opt.last, "only the row behind the last token"),
     SLK_OPT_INT("top", &opt.top, "K", NULL, 1, SLK_TOP_MAX, "only the K likeliest tokens of a row, with their log-probability"),
+    SLK_CLI_OPT_ADAPTER(&opt.adapter),
     SLK_OPT_END};
 
 static slk_status read_tokens(slk_cli *cli, const slk_model *model, slk_ids *ids, slk_err *err)
@@ -150,7 +151,7 @@ static slk_status run(slk_cli *cli, slk_err *err)
     float *logits = NULL, *top_logits = NULL;
     int32_t *top_ids = NULL;
     slk_top *tops = NULL;
-    slk_status s = slk_cli_load_model(&model, cli, cli->args[0], err);
+    slk_status s = slk_cli_load_model(&model, cli, cli->args[0], opt.adapter, err);
     if (s == SLK_OK) s = read_tokens(cli, model, &ids, err);
     if (s != SLK_OK) goto out;
     size_t first = opt.last ? ids.n - 1 : 0, n = ids.n - first;

@@ -14,7 +14,7 @@
 #include "terminal.h"
 
 static struct {
-    const char *set, *split, *pool, *match, *answers, *template_path, *shard;
+    const char *set, *split, *pool, *match, *answers, *template_path, *shard, *adapter;
     slk_list relations;
     int64_t limit, n_ex, shots, samples, top_k, batch_tokens;
     double temperature;
@@ -38,6 +38,7 @@ static const slk_option OPTIONS[] = {
     SLK_OPT_CHOICE("pool", &opt.pool, "train|dev|test", "dev", "split that exemplars come from"),
     SLK_OPT_INT("batch-tokens", &opt.batch_tokens, "N", "512", 1, 1 << 20, "rows computed at a time; never changes a label"),
     SLK_OPT_FLAG("naive", &opt.naive, "every answer token by token, one at a time: slow, the same labels"),
+    SLK_CLI_OPT_ADAPTER(&opt.adapter),
     SLK_OPT_END};
 
 enum { N_MAX_TOKENS = 32 };
@@ -141,6 +142,7 @@ static void fill_settings(probe *p)
     *s = (slk_label_settings){.model_hash = p->model->hash, .seed = p->cli->seed, .n_ex = (unsigned)opt.n_ex, .n_shots = (unsigned)opt.shots,
                               .n_samples = (unsigned)opt.samples, .top_k = (unsigned)opt.top_k, .temperature = opt.temperature,
                               .template_hash = slk_template_hash(p->template_)};
+    if (p->model->adapter) s->adapter_hash = slk_adapter_hash(p->model->adapter);
     snprintf(s->model_name, sizeof s->model_name, "%s", p->model->config.name);
     snprintf(s->dtype, sizeof s->dtype, "%s", slk_compute_dtype(p->model->compute) == SLK_DTYPE_BF16 ? "bf16" : "f32");
     snprintf(s->kernels, sizeof s->kernels, "%s", slk_compute_kernel_set(p->model->compute));
@@ -317,7 +319,7 @@ static slk_status run(slk_cli *cli, slk_err *err)
     if (s == SLK_E_NOT_FOUND) slk_fail(err, s, "%s: no such store, import facts first (slick import entityquestions)", cli->store);
     if (s == SLK_OK) s = choose_set(&p, err);
     if (s == SLK_OK) s = select_facts(&p, err);
-    if (s == SLK_OK) s = slk_cli_load_model(&p.model, cli, cli->args[0], err);
+    if (s == SLK_OK) s = slk_cli_load_model(&p.model, cli, cli->args[0], opt.adapter, err);
     if (s == SLK_OK) {
         slk_cli_note_chat(cli, p.model, false);
         fill_settings(&p);

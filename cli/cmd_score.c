@@ -12,7 +12,7 @@
 #include "table.h"
 
 static struct {
-    const char *match;
+    const char *match, *adapter;
     int64_t max_tokens, top_k, batch_tokens;
     double temperature;
 } opt;
@@ -23,6 +23,7 @@ static const slk_option OPTIONS[] = {
     SLK_OPT_REAL("temperature", &opt.temperature, "T", "0.5", 1e-3, 100, "of p_sample"),
     SLK_OPT_INT("top-k", &opt.top_k, "K", "40", 1, SLK_TOP_MAX, "of p_sample"),
     SLK_OPT_INT("batch-tokens", &opt.batch_tokens, "N", "512", 1, 1 << 20, "rows computed at a time; never changes a number"),
+    SLK_CLI_OPT_ADAPTER(&opt.adapter),
     SLK_OPT_END};
 
 typedef struct pairs {
@@ -98,7 +99,7 @@ static slk_status run(slk_cli *cli, slk_err *err)
                                  .n_batch_rows = (int32_t)opt.batch_tokens};
     if (slk_match_parse(&options.match, opt.match, err) != SLK_OK) return slk_cli_usage(cli, err, "--match: %s", err->msg);
     slk_status s = read_pairs(&p, cli->args[1], err);
-    if (s == SLK_OK) s = slk_cli_load_model(&model, cli, cli->args[0], err);
+    if (s == SLK_OK) s = slk_cli_load_model(&model, cli, cli->args[0], opt.adapter, err);
     if (s == SLK_OK) s = slk_score_run(model, p.items, p.n, &options, print_line, NULL, slk_cli_progress(cli), err);
     slk_model_close(model);
     free_pairs(&p);

@@ -5,8 +5,12 @@
 #include "command.h"
 #include "model/model.h"
 
-/* Open MODEL with the global options --threads and --dtype. Asking for bf16 where the processor has none is an error. */
-slk_status slk_cli_load_model(slk_model **out, const slk_cli *cli, const char *path, slk_err *err);
+/* The option of the commands that can put an adapter on the model. */
+#define SLK_CLI_OPT_ADAPTER(into) SLK_OPT_STR("adapter", into, "FILE|DIR", NULL, "put this LoRA adapter on the model: GGUF file or PEFT directory")
+
+/* Open MODEL with the global options --threads and --dtype, and with a LoRA adapter where `adapter` is not NULL. Asking for bf16 where
+ * the processor has none is an error. */
+slk_status slk_cli_load_model(slk_model **out, const slk_cli *cli, const char *path, const char *adapter, slk_err *err);
 
 /* One note when the model has a chat template and prompts are raw text; has_option: the command knows --chat. */
 void slk_cli_note_chat(const slk_cli *cli, const slk_model *model, bool has_option);

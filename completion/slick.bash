@@ -7,13 +7,13 @@ declare -gA _slick_options=(
     [inspect]='--keys --tensors'
     [tokenize]='--special --bos'
     [convert]='--output --dtype'
-    [logits]='--tokens --text --special --last --top'
-    [generate]='--max-tokens --temperature --top-k --stop --special --chat'
-    [score]='--match --max-tokens --temperature --top-k --batch-tokens'
+    [logits]='--tokens --text --special --last --top --adapter'
+    [generate]='--max-tokens --temperature --top-k --stop --special --chat --adapter'
+    [score]='--match --max-tokens --temperature --top-k --batch-tokens --adapter'
     [import]='--name --map --split --ood --format --relations --keep-multi-answer --keep-ood-train --overlap'
     [facts]='--set'
     [probe]='--set --split --relations --limit --shard --n-ex --shots --samples --temperature --top-k --match --answers
-        --template --pool --batch-tokens --naive'
+        --template --pool --batch-tokens --naive --adapter'
     [labels]='--by --labels --split --relations --csv --jsonl --review --list'
     [relabel]='--n-ex --samples --match --labels --split --relations --jsonl'
     [merge]=''
@@ -55,7 +55,7 @@ _slick() {
         --labels | --review)
         return
         ;;
-    --store | --template | --output | -o)
+    --store | --template | --output | -o | --adapter)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         compopt -o filenames 2>/dev/null
         return

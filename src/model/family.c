@@ -217,6 +217,15 @@ const slk_name *slk_family_parse_gguf(const slk_family *family, const char *tens
     return NULL;
 }
 
+const slk_name *slk_family_parse_hf(const slk_family *family, const char *tensor, int *layer, const char **suffix)
+{
+    for (const slk_name *n = family->names; n->gguf; n++) {
+        const char *dot = strchr(n->hf, '.');
+        if (matches(n->hf, tensor, layer, suffix) || (dot && matches(dot + 1, tensor, layer, suffix))) return n;
+    }
+    return NULL;
+}
+
 slk_change slk_family_change(const slk_family *family, const slk_name *name, const char *suffix)
 {
     if (name->change == SLK_CHANGE_PAIRS) return family->rope_pairs ? SLK_CHANGE_PAIRS : SLK_CHANGE_NONE;

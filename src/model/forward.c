@@ -23,6 +23,7 @@ struct slk_forward {
     char *normed;      /* [TILE_ROWS, d_model] compute type */
     float *wide;       /* [TILE_ROWS, max(qkv width, gate_up width, SLK_LOGITS_CHUNK)] */
     char *hidden;      /* [TILE_ROWS, d_ff] compute type */
+    char *low;         /* [TILE_ROWS, largest rank] compute type: A x of an adapter */
     float *block;      /* [TILE_ROWS, d_model] output of a block that is normed before it is added */
     int32_t spare_ids[TILE_ROWS]; /* for asks that want whole rows of logits and no top */
     float spare_logits[TILE_ROWS];
@@ -90,7 +91,9 @@ slk_status slk_forward_create(slk_forward **out, const slk_model *model, slk_err
     f->wide = slk_alloc_aligned((size_t)TILE_ROWS * (size_t)wide, sizeof *f->wide);
     f->hidden = slk_alloc_aligned((size_t)TILE_ROWS * (size_t)c->d_ff, size);
     f->block = slk_alloc_aligned((size_t)TILE_ROWS * (size_t)c->d_model, sizeof *f->block);
-    if (!f->normed || !f->wide || !f->hidden || !f->block) {
+    int64_t rank = model->adapter ? slk_adapter_max_rank(model->adapter) : 0;
+    f->low = slk_alloc_aligned((size_t)TILE_ROWS * (size_t)rank, size);
+    if (!f->normed || !f->wide || !f->hidden || !f->block || !f->low) {
         slk_forward_free(f);
         return slk_fail(err, SLK_E_MEMORY, "out of memory");
     }
@@ -101,7 +104,7 @@ slk_status slk_forward_create(slk_forward **out, const slk_model *model, slk_err
 void slk_forward_free(slk_forward *f)
 {
     if (!f) return;
-    free(f->x), free(f->q), free(f->y), free(f->normed), free(f->wide), free(f->hidden), free(f->block);
+    free(f->x), free(f->q), free(f->y), free(f->normed), free(f->wide), free(f->hidden), free(f->block), free(f->low);
     for (int i = 0; i < 4; i++) free(f->rotary[i / 2][i % 2]);
     free(f);
 }
@@ -192,13 +195,27 @@ static double lap(double *since)
     return ms;
 }
 
+/* y [n, w->n_out] = W in, or, with accumulate, y += W in; with an adapter B (A in) is added to either. Rows of in are dense. */
+static slk_status multiply(slk_forward *f, float *y, const void *in, const slk_weight *w, int i, slk_adapted matrix, int64_t n, bool accumulate,
+                           slk_err *err)
+{
+    slk_compute *compute = f->model->compute;
+    const slk_low_rank *low = f->model->adapter ? slk_adapter_get(f->model->adapter, i, matrix) : NULL;
+    slk_status s = slk_compute_matmul(compute, y, SLK_DTYPE_F32, w->n_out, in, w->n_in, w, n, accumulate, err);
+    if (s != SLK_OK || !low) return s;
+    s = slk_compute_matmul(compute, f->low, slk_compute_dtype(compute), low->a.n_out, in, w->n_in, &low->a, n, false, err);
+    if (s != SLK_OK) return s;
+    return slk_compute_matmul(compute, y, SLK_DTYPE_F32, w->n_out, f->low, low->b.n_in, &low->b, n, true, err);
+}
+
 /* x += W in, or x += norm(W in) where the family norms a block's output. */
-static slk_status add_block(slk_forward *f, float *x, const void *in, const slk_weight *w, const float *post_gain, int64_t n, slk_err *err)
+static slk_status add_block(slk_forward *f, float *x, const void *in, const slk_weight *w, int i, slk_adapted matrix, const float *post_gain, int64_t n,
+                            slk_err *err)
 {
     const slk_config *c = &f->model->config;
     slk_compute *compute = f->model->compute;
-    if (!post_gain) return slk_compute_matmul(compute, x, SLK_DTYPE_F32, c->d_model, in, w->n_in, w, n, true, err);
-    slk_status s = slk_compute_matmul(compute, f->block, SLK_DTYPE_F32, c->d_model, in, w->n_in, w, n, false, err);
+    if (!post_gain) return multiply(f, x, in, w, i, matrix, n, true, err);
+    slk_status s = multiply(f, f->block, in, w, i, matrix, n, false, err);
     if (s != SLK_OK) return s;
     slk_compute_rms_norm_f32(compute, f->block, f->block, post_gain, c->norm_eps, n, c->d_model);
     slk_compute_add(compute, x, f->block, n, c->d_model);
@@ -217,7 +234,7 @@ static slk_status attention_block(slk_forward *f, slk_cache *cache, const slk_ba
         int64_t n = b->n_rows - r < TILE_ROWS ? b->n_rows - r : TILE_ROWS;
         norm_rows(f, f->normed, f->x + (size_t)r * (size_t)c->d_model, layer->attn_gain, layer->attn_bias, n);
         f->stats.rowwise_ms += lap(&clock);
-        slk_status s = slk_compute_matmul(compute, f->wide, SLK_DTYPE_F32, layer->qkv.n_out, f->normed, c->d_model, &layer->qkv, n, false, err);
+        slk_status s = multiply(f, f->wide, f->normed, &layer->qkv, i, SLK_ADAPTED_QKV, n, false, err);
         if (s != SLK_OK) return s;
         f->stats.matmul_ms += lap(&clock);
         slk_compute_split_qkv(compute, f->q + (size_t)r * d_q_bytes, &cache->layers[i], f->wide, b->pos + r, b->slot + r, &a, n);
@@ -228,7 +245,8 @@ static slk_status attention_block(slk_forward *f, slk_cache *cache, const slk_ba
     f->stats.attention_ms += lap(&clock);
     for (int32_t r = 0; r < b->n_rows; r += TILE_ROWS) {
         int64_t n = b->n_rows - r < TILE_ROWS ? b->n_rows - r : TILE_ROWS;
-        s = add_block(f, f->x + (size_t)r * (size_t)c->d_model, f->y + (size_t)r * d_q_bytes, &layer->attn_out, layer->post_attn_gain, n, err);
+        s = add_block(f, f->x + (size_t)r * (size_t)c->d_model, f->y + (size_t)r * d_q_bytes, &layer->attn_out, i, SLK_ADAPTED_ATTN_OUT,
+                      layer->post_attn_gain, n, err);
         if (s != SLK_OK) return s;
     }
     f->stats.matmul_ms += lap(&clock);
@@ -246,12 +264,12 @@ static slk_status ffn_block(slk_forward *f, const slk_batch *b, int i, slk_err *
         float *x = f->x + (size_t)r * (size_t)c->d_model;
         norm_rows(f, f->normed, x, layer->ffn_gain, layer->ffn_bias, n);
         f->stats.rowwise_ms += lap(&clock);
-        slk_status s = slk_compute_matmul(compute, f->wide, SLK_DTYPE_F32, layer->gate_up.n_out, f->normed, c->d_model, &layer->gate_up, n, false, err);
+        slk_status s = multiply(f, f->wide, f->normed, &layer->gate_up, i, SLK_ADAPTED_GATE_UP, n, false, err);
         if (s != SLK_OK) return s;
         f->stats.matmul_ms += lap(&clock);
         slk_compute_gate(compute, f->hidden, f->wide, SLK_DTYPE_F32, c->activation, c->gated, n, c->d_ff);
         f->stats.rowwise_ms += lap(&clock);
-        s = add_block(f, x, f->hidden, &layer->down, layer->post_ffn_gain, n, err);
+        s = add_block(f, x, f->hidden, &layer->down, i, SLK_ADAPTED_DOWN, layer->post_ffn_gain, n, err);
         if (s != SLK_OK) return s;
         f->stats.matmul_ms += lap(&clock);
     }

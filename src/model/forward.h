@@ -56,7 +56,7 @@ typedef struct slk_forward slk_forward;
 slk_status slk_forward_create(slk_forward **out, const struct slk_model *model, slk_err *err);
 void slk_forward_free(slk_forward *forward);
 const slk_forward_stats *slk_forward_get_stats(const slk_forward *forward);
-/* FLOP of the work counted in stats: 2 x body parameters x rows + 2 x d_model x n_vocab x logit rows. */
+/* FLOP of the work counted in stats: 2 x body parameters x rows + 2 x d_model x n_vocab x logit rows. An adapter's are not counted. */
 double slk_forward_flop(const slk_forward *forward);
 
 /* Compute the batch: keys and values of all rows go into cache, logits of the asked rows to their asks.

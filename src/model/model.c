@@ -250,12 +250,18 @@ static slk_status self_test(slk_model *m, slk_err *err)
 {
     const slk_config *c = &m->config;
     int64_t d_q = (int64_t)c->n_heads * c->head_dim, d_kv = (int64_t)c->n_kv_heads * c->head_dim;
-    slk_shape shapes[6] = {{d_q + 2 * d_kv, c->d_model}, {c->d_model, d_q}, {(c->gated ? 2 : 1) * (int64_t)c->d_ff, c->d_model}, {c->d_model, c->d_ff}};
-    size_t n = 4;
+    const slk_shape own[] = {{d_q + 2 * d_kv, c->d_model}, {c->d_model, d_q}, {(c->gated ? 2 : 1) * (int64_t)c->d_ff, c->d_model}, {c->d_model, c->d_ff}};
+    size_t n = 4, cap = 0;
     int64_t rest = c->n_vocab % SLK_LOGITS_CHUNK;
+    slk_shape *shapes = NULL;
+    if (!slk_grow(&shapes, &cap, n + 2, sizeof *shapes)) return slk_fail(err, SLK_E_MEMORY, "out of memory");
+    memcpy(shapes, own, sizeof own);
     if (c->n_vocab >= SLK_LOGITS_CHUNK) shapes[n++] = (slk_shape){SLK_LOGITS_CHUNK, c->d_model};
     if (rest) shapes[n++] = (slk_shape){rest, c->d_model};
-    return slk_compute_self_test(m->compute, shapes, n, err);
+    slk_status s = m->adapter ? slk_adapter_add_shapes(m->adapter, &shapes, &n, &cap, err) : SLK_OK;
+    if (s == SLK_OK) s = slk_compute_self_test(m->compute, shapes, n, err);
+    free(shapes);
+    return s;
 }
 
 slk_status slk_model_open(slk_model **out, const char *path, const slk_model_options *options, slk_err *err)
@@ -268,6 +274,7 @@ slk_status slk_model_open(slk_model **out, const char *path, const slk_model_opt
     if (s == SLK_OK) s = load_tokenizer(m, err);
     if (s == SLK_OK) s = slk_compute_create(&m->compute, &options->compute, err);
     if (s == SLK_OK) s = check_memory(m, slk_compute_dtype(m->compute), err);
+    if (s == SLK_OK && options->adapter) s = slk_adapter_open(&m->adapter, options->adapter, &m->config, err);
     if (s == SLK_OK) s = self_test(m, err);
     if (s == SLK_OK) s = slk_source_hash(m->source, &m->hash, err);
     if (s == SLK_OK) {
@@ -279,6 +286,10 @@ slk_status slk_model_open(slk_model **out, const char *path, const slk_model_opt
         load_ends(&l);
         for (int i = 0; i < m->config.n_layers && l.status == SLK_OK; i++) load_layer(&l, i);
         s = l.status;
+    }
+    if (s == SLK_OK && m->adapter) {
+        s = slk_adapter_load(m->adapter, m->compute, err);
+        m->weights_bytes += slk_adapter_bytes(m->adapter);
     }
     if (s != SLK_OK) {
         slk_model_close(m);
@@ -296,6 +307,7 @@ void slk_model_close(slk_model *m)
     free(m->owned);
     free(m->packed);
     free(m->layers);
+    slk_adapter_free(m->adapter);
     slk_compute_free(m->compute);
     slk_tokenizer_free(m->tokenizer);
     slk_source_close(m->source);

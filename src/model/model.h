@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "compute/compute.h"
+#include "model/adapter.h"
 #include "model/config.h"
 #include "model/source.h"
 #include "token/tokenizer.h"
@@ -37,6 +38,7 @@ typedef struct slk_model {
     slk_tensor positions;                   /* learned positions; data NULL: none */
     float *rope_divisors;                   /* [head_dim / 2] of rope_freqs.weight, or NULL */
     uint64_t hash;                          /* slk_source_hash */
+    slk_adapter *adapter;                   /* or NULL; the matrices above do not contain it */
     void **owned;                           /* everything to free */
     size_t n_owned, cap_owned;
     slk_packed **packed;                    /* matrices in the library's own layout */
@@ -46,11 +48,13 @@ typedef struct slk_model {
 
 typedef struct slk_model_options {
     slk_compute_options compute;
+    const char *adapter; /* a LoRA adapter (model/adapter.h) to put on it; NULL: none */
 } slk_model_options;
 
 /* Open MODEL (a .gguf file or a Hugging Face directory). Checks every tensor's presence and shape, that the model fits into memory, and that the kernels keep
  * rows independent (slk_compute_self_test).
- * Errors: SLK_E_IO, SLK_E_FORMAT, SLK_E_SHAPE, SLK_E_UNSUPPORTED, SLK_E_NOT_FOUND (a tensor), SLK_E_MEMORY. Close with slk_model_close. */
+ * Errors: SLK_E_IO, SLK_E_FORMAT, SLK_E_SHAPE, SLK_E_UNSUPPORTED, SLK_E_NOT_FOUND (a tensor), SLK_E_MEMORY, and those of
+ * slk_adapter_open. Close with slk_model_close. */
 slk_status slk_model_open(slk_model **out, const char *path, const slk_model_options *options, slk_err *err);
 void slk_model_close(slk_model *model);
 

@@ -25,17 +25,22 @@ static const char *const families[] = {"llama-gqa", "llama-tied-rope3", "llama-l
                                        "qwen3",     "gemma2",           "gemma3",            "gpt2"};
 #define N_FAMILIES (sizeof families / sizeof families[0])
 
-/* file: "/model.gguf", or "" for the directory that it lies in. */
-static inline slk_model *open_form(const char *name, const char *file, slk_backend backend, int dtype, int n_threads)
+/* file: "/model.gguf", or "" for the directory that it lies in. adapter: NULL or a path. */
+static inline slk_model *open_adapted(const char *name, const char *file, const char *adapter, slk_backend backend, int dtype, int n_threads)
 {
     char path[512];
     slk_err err;
     slk_model *model;
-    slk_model_options options = {.compute = {.backend = backend, .dtype = dtype, .n_threads = n_threads}};
+    slk_model_options options = {.compute = {.backend = backend, .dtype = dtype, .n_threads = n_threads}, .adapter = adapter};
     snprintf(path, sizeof path, TINY "%s%s", name, file);
     slk_status s = slk_model_open(&model, path, &options, &err);
     if (s != SLK_OK && !(s == SLK_E_UNSUPPORTED && dtype == SLK_DTYPE_BF16)) fail_msg("%s", err.msg);
     return s == SLK_OK ? model : NULL; /* NULL: this processor does not multiply bf16 */
+}
+
+static inline slk_model *open_form(const char *name, const char *file, slk_backend backend, int dtype, int n_threads)
+{
+    return open_adapted(name, file, NULL, backend, dtype, n_threads);
 }
 
 static inline slk_model *open_model(const char *name, slk_backend backend, int dtype, int n_threads)

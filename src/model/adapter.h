@@ -1,0 +1,58 @@
+/* LoRA adapters, applied beside the model's matrices and never merged into them:
+ *
+ *   y = W x + B (A x)          A [rank, n_in], B [n_out, rank], with the adapter's scale inside B
+ *
+ * Two forms are read: a PEFT directory (adapter_config.json, adapter_model.safetensors) and a GGUF adapter of
+ * llama.cpp. Both become what the forward pass multiplies with: one pair for each matrix of a layer (model.h). The
+ * adapters of q, k and v, or of gate and up, make one pair: their A are stacked by rows, and each B has its rows and
+ * its columns of the common B, which is zero elsewhere.
+ *
+ * The scale is multiplied in float32 and rounded once, with B; A x is rounded to the compute type.
+ * Source: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021, section 4.1. */
+#ifndef SLK_MODEL_ADAPTER_H
+#define SLK_MODEL_ADAPTER_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "base/error.h"
+#include "compute/compute.h"
+#include "model/config.h"
+
+/* The matrices of a layer. */
+typedef enum slk_adapted {
+    SLK_ADAPTED_QKV,
+    SLK_ADAPTED_ATTN_OUT,
+    SLK_ADAPTED_GATE_UP,
+    SLK_ADAPTED_DOWN,
+    SLK_N_ADAPTED
+} slk_adapted;
+
+typedef struct slk_low_rank {
+    slk_weight a; /* [rank, n_in], compute type; n_out 0: this matrix has no adapter */
+    slk_weight b; /* [n_out, rank] */
+} slk_low_rank;
+
+typedef struct slk_adapter slk_adapter;
+
+/* Open a GGUF file or a PEFT directory for a model of this description, and check every tensor's name, partner and
+ * shape. Errors: SLK_E_IO; SLK_E_NOT_FOUND (a file of the directory, or one of A and B); SLK_E_FORMAT; SLK_E_SHAPE (of
+ * another model); SLK_E_UNSUPPORTED (a kind of adapter, or a setting: the message names the key or tensor). */
+slk_status slk_adapter_open(slk_adapter **out, const char *path, const slk_config *config, slk_err *err);
+/* Before the compute that it was loaded for is freed. NULL is fine. */
+void slk_adapter_free(slk_adapter *adapter);
+
+/* XXH3 of all bytes that decide results; never 0. */
+uint64_t slk_adapter_hash(const slk_adapter *adapter);
+int64_t slk_adapter_max_rank(const slk_adapter *adapter); /* of all slk_low_rank.a.n_out */
+size_t slk_adapter_bytes(const slk_adapter *adapter);     /* in memory, after load */
+
+/* Append the shapes of its products, each once, to the slk_alloc'd (*shapes)[*n], for slk_compute_self_test. Errors:
+ * SLK_E_MEMORY. */
+slk_status slk_adapter_add_shapes(const slk_adapter *adapter, slk_shape **shapes, size_t *n, size_t *cap, slk_err *err);
+/* Convert to the compute type and the library's layout; then the files are closed. Once. Errors: SLK_E_MEMORY,
+ * SLK_E_FORMAT. */
+slk_status slk_adapter_load(slk_adapter *adapter, slk_compute *compute, slk_err *err);
+/* Of layer [0, n_layers). NULL: the matrix has no adapter. Borrowed. */
+const slk_low_rank *slk_adapter_get(const slk_adapter *adapter, int layer, slk_adapted matrix);
+
+#endif
