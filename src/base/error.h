@@ -9,25 +9,7 @@
 #define SLK_BASE_ERROR_H
 
 #include <stdarg.h>
-
-/* The values are part of the public API: append, never renumber. */
-typedef enum slk_status {
-    SLK_OK = 0,
-    SLK_E_IO = 1,          /* the operating system said no: message has the path and strerror */
-    SLK_E_FORMAT = 2,      /* a file's content is not what its format demands */
-    SLK_E_SHAPE = 3,       /* sizes that do not fit each other */
-    SLK_E_MEMORY = 4,      /* out of memory, or a size that could never be allocated */
-    SLK_E_ARG = 5,         /* the caller asked for something impossible */
-    SLK_E_UNSUPPORTED = 6, /* well-formed, but nothing slick knows */
-    SLK_E_NOT_FOUND = 7,   /* a key, tensor, set or relation that is not there */
-    SLK_E_STATE = 8,       /* a store or output that another version, run or process owns */
-    SLK_E_INTERRUPTED = 9, /* stopped on request; what was finished is kept */
-} slk_status;
-
-typedef struct slk_err {
-    slk_status code;
-    char msg[1024]; /* NUL-terminated, one line, no trailing full stop, no "error:" prefix */
-} slk_err;
+#include "slick.h" /* slk_status, slk_err, slk_status_name: part of the public API, and defined only there */
 
 /* Write `code` and the formatted message into err (when not NULL) and return code, so that a failure is one statement:
  * `return slk_fail(err, SLK_E_FORMAT, "%s: tensor %s: ...", path, name);`. Control characters in the message become
@@ -42,8 +24,5 @@ slk_status slk_fail(slk_err *err, slk_status code, const char *fmt, ...) __attri
 
 /* Put "<prefix>: " before the message that err holds; returns err's code (code when err is NULL). */
 slk_status slk_fail_in(slk_err *err, slk_status code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-
-/* Short constant name of a status ("ok", "io", "format", ...). Never NULL. */
-const char *slk_status_name(slk_status status);
 
 #endif

@@ -6,14 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "slick.h" /* slk_category, slk_category_name: part of the public API, and defined only there */
 
-typedef enum slk_category {
-    SLK_HIGHLY_KNOWN = 0,
-    SLK_MAYBE_KNOWN = 1,
-    SLK_WEAKLY_KNOWN = 2,
-    SLK_UNKNOWN = 3,
-    SLK_UNLABELABLE = 4, /* the gold answer has a line break or more than 32 tokens: nothing could match it */
-} slk_category;
 #define SLK_N_CATEGORIES 4 /* without SLK_UNLABELABLE */
 
 /* One distinct answer text of one fact, with how often each kind of draw gave it. */
@@ -44,9 +38,8 @@ slk_category slk_label_category(const slk_label *label, unsigned n_ex, unsigned 
 /* Shares of correct answers over the same draws (0 where there are none, and for an unlabelable fact). Either pointer
  * may be NULL. */
 void slk_label_shares(const slk_label *label, unsigned n_ex, unsigned n_samples, double *p_greedy, double *p_sampled);
-double slk_label_p_gold(const slk_label *label);      /* mean over prompts */
-const char *slk_category_name(slk_category category); /* "HighlyKnown" ... "Unlabelable" */
-int slk_category_parse(const char *name);             /* -1: none */
+double slk_label_p_gold(const slk_label *label); /* mean over prompts */
+int slk_category_parse(const char *name);        /* -1: none */
 
 /* Everything that decides a label's bits: two label sets with equal settings are the same measurement. */
 typedef struct slk_label_settings {
