@@ -262,8 +262,8 @@ static void hold_standard_streams(void)
 int main(int argc, char **argv)
 {
     hold_standard_streams();
-    /* Large blocks go back to the system when they are freed; glibc would raise this bound as it sees them come and go, and
-     * loading a model would leave its holes behind. */
+    /* Large blocks go back to the system when they are freed; glibc would raise this bound as it sees them come and go,
+     * and loading a model would leave its holes behind. */
     mallopt(M_MMAP_THRESHOLD, 1 << 19);
     signal(SIGPIPE, SIG_IGN); /* writing to a pipe without a reader fails instead of killing; finish() judges */
     slk_err err = {0};

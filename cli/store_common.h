@@ -22,8 +22,8 @@ json_t *slk_cli_model_json(const slk_label_settings *settings); /* {"name","hash
 /* A 64-bit identity as text: 16 hexadecimal digits. */
 json_t *slk_cli_hash_json(uint64_t hash);
 
-/* Path of the EntityQuestions archive that comes with slick: the installed one, else the one in the source tree. free() it.
- * Errors: SLK_E_NOT_FOUND. */
+/* Path of the EntityQuestions archive that comes with slick: the installed one, else the one in the source tree. free()
+ * it. Errors: SLK_E_NOT_FOUND. */
 slk_status slk_cli_find_entityquestions(char **out, slk_err *err);
 
 /* The table of what an import read, removed and kept, from the report as the store keeps it. */

@@ -38,20 +38,20 @@ void slk_table_release(slk_table *t)
 
 void slk_table_cell(slk_table *t, const char *fmt, ...)
 {
-    va_list ap;
+    char small[128]; /* nearly always enough */
+    va_list ap, again;
     va_start(ap, fmt);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_copy(again, ap);
+    int n = vsnprintf(small, sizeof small, fmt, ap);
+    char *large = n >= (int)sizeof small ? malloc((size_t)n + 1) : NULL;
+    if (large) vsnprintf(large, (size_t)n + 1, fmt, again);
+    va_end(again);
     va_end(ap);
-    char *text = n < 0 ? NULL : malloc((size_t)n + 1);
-    if (!text) {
+    if (n < 0 || (n >= (int)sizeof small && !large))
         t->text.failed = true;
-        return;
-    }
-    va_start(ap, fmt);
-    vsnprintf(text, (size_t)n + 1, fmt, ap);
-    va_end(ap);
-    add_cell(t, text);
-    free(text);
+    else
+        add_cell(t, large ? large : small);
+    free(large);
 }
 
 void slk_table_rule(slk_table *t)

@@ -11,8 +11,8 @@
 slk_status slk_json_parse(json_t **out, const char *text, size_t n_bytes, const char *name, long first_line,
                           slk_err *err);
 slk_status slk_json_read(json_t **out, const char *path, slk_err *err);
-/* Write one value compactly (numbers by the fewest digits that give them back, UTF-8 as is, keys in insertion order) and a line break.
- * Errors: SLK_E_IO. */
+/* Write one value compactly (numbers by the fewest digits that give them back, UTF-8 as is, keys in insertion order)
+ * and a line break. Errors: SLK_E_IO. */
 slk_status slk_json_print(FILE *stream, const json_t *value, slk_err *err);
 
 #endif

@@ -126,20 +126,25 @@ static slk_status make_prompt(prober *p, const slk_fact *fact, int e, slk_err *e
     return s;
 }
 
-/* Nothing could ever match: every spelling of the gold has a line break or too many tokens. */
+/* Nothing could ever match: every spelling of the gold has a line break or, with the one that ends it, too many tokens. */
 static slk_status is_unlabelable(const prober *p, const slk_fact *fact, bool *out, slk_err *err)
 {
     *out = true;
     slk_status s = SLK_OK;
-    slk_ids ids = {0}, none = {0};
+    slk_ids ids = {0};
+    slk_buf text;
+    slk_buf_init(&text);
     for (size_t i = 0; i < fact->n_answers + fact->n_aliases && *out && s == SLK_OK; i++) {
         const char *gold = i < fact->n_answers ? fact->answers[i] : fact->aliases[i - fact->n_answers];
         if (strchr(gold, '\n')) continue;
         ids.n = 0;
-        s = slk_gold_tokens(&ids, p->model->tokenizer, "", 0, &none, gold, err);
+        slk_buf_clear(&text);
+        slk_buf_addf(&text, " %s\n", gold);
+        s = text.failed ? out_of_memory(err) : slk_tokenizer_encode(p->model->tokenizer, text.data, text.len, 0, &ids, err);
         if (ids.n <= (size_t)p->options->draws.n_max_tokens) *out = false;
     }
     free(ids.ids);
+    slk_buf_release(&text);
     return s;
 }
 

@@ -1,18 +1,16 @@
 /* Loading: tensors are found by name, checked for shape, converted, and fused. */
 #include "model/model.h"
 
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "model/forward.h"
 #include "model/vocab.h"
 #include "token/tokenizer_json.h"
 
-/* Columns of one product with the output matrix; see forward.c. */
-#include "model/forward.h"
 
 typedef struct loader {
     slk_model *m;

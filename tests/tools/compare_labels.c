@@ -207,15 +207,16 @@ static int print_facts(const char *path, const char *reference_path)
 /* --- agreement up to chance ----------------------------------------------------------------------------------------
  */
 
-/* What two measurements of the same facts must satisfy. If both implementations do the same up to their random numbers,
- * then whichever facts they label differently, each of the two is as likely to be on either side. So, of the facts that
- * only one of them puts into a category, the number that is ours is binomial with 1/2 (sign test); and the signs of the
- * differences of the counts of correct answers are fair coins, so that their sum has the variance sum(difference^2).
- * Both say nothing about facts mixed up evenly: hence agreement and correlation, too. Calling everything Unknown would
- * agree on 84 of 120, and fails the sign test. */
+/* What two measurements of the same facts must satisfy. If both implementations do the same up to their random numbers
+ * (exemplars and samples), then whichever facts they label differently, each of the two is as likely to be on either
+ * side. So, of the facts that only one of them puts into a category, the number that is ours is binomial with 1/2 (sign
+ * test); and the signs of the differences of the counts of correct answers are fair coins, so that their sum has the
+ * variance sum(difference^2). Both would pass facts that are mixed up evenly: hence agreement and correlation, too.
+ * Two seeds of slick agree on 100 to 103 of the 120 facts (83% to 86%). Calling everything Unknown would agree on 84,
+ * and fail the sign tests. */
 #define MIN_P           1e-3 /* of each of the four sign tests */
 #define MAX_SIGMA       3.3  /* two-sided 1e-3 */
-#define MIN_AGREEMENT   0.80 /* categories; two seeds of slick agree on about 0.9 */
+#define MIN_AGREEMENT   0.78
 #define MIN_CORRELATION 0.9
 
 /* Two-sided probability of k or fewer (or as far on the other side) of n fair coins. */
