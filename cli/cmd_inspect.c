@@ -433,6 +433,11 @@ static slk_status open_directory(model_file *file, summary *s, slk_tokenizer **t
     slk_buf_addf(&weights, "%s/model.safetensors", file->path);
     if (!weights.failed && !slk_file_exists(weights.data)) slk_buf_add_str(&weights, ".index.json");
     slk_status status = path.failed || weights.failed ? slk_fail(err, SLK_E_MEMORY, "out of memory") : SLK_OK;
+    if (!status && !slk_file_exists(path.data)) {
+        status = slk_fail(err, SLK_E_NOT_FOUND,
+                          "%s: found a folder without config.json, expected a .gguf file or a Hugging Face directory",
+                          file->path);
+    }
     if (!status) status = slk_json_read(&file->config, path.data, err);
     if (!status) status = slk_safetensors_open(&file->weights, weights.data, err);
     if (!status) {

@@ -85,6 +85,12 @@ static slk_status add(slk_plan *plan, const slk_name *entry, int layer, const ch
     }
     if (plan->to_gguf && !from_gguf && !strcmp(entry->gguf, "blk.#.attn_q"))
         item.factor = (float)plan->report->query_factor;
+    const slk_tensor *t = &item.tensor;
+    if ((item.undo == SLK_CHANGE_PAIRS && (t->is_vector ? t->n_cols : t->n_rows) % c->head_dim != 0) ||
+        (item.undo == SLK_CHANGE_TRANSPOSE && t->is_vector) || (item.undo == SLK_CHANGE_GAIN && !t->is_vector)) {
+        return slk_fail(err, SLK_E_SHAPE, "%s: tensor %s is [%lld, %lld], which does not fit its place in a %s model",
+                        slk_source_path(plan->source), t->name, (long long)t->n_rows, (long long)t->n_cols, c->arch);
+    }
     bool turned = item.undo == SLK_CHANGE_TRANSPOSE;
     if (item.undo == SLK_CHANGE_PAIRS) item.tensor.head_dim = c->head_dim;
     item.n_rows = turned ? item.tensor.n_cols : item.tensor.n_rows;

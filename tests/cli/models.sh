@@ -36,9 +36,37 @@ expect_match out '"\\n"'
 expect_exit 0 "$slick" tokenize "$model" -- --bos
 expect_match out '"b'
 
+# Hugging Face directories: the same model, tokenised as Transformers does (NFC).
+expect_exit 0 "$slick" inspect "$tiny/gemma3" --json --tensors --keys
+expect_json out gemma3_text architecture
+expect_json out 35488 n_parameters
+expect_json out 16 head_dim
+expect_json out ON tied_output
+expect_json out ON can_run
+expect_json out model.embed_tokens.weight tensors 0 name
+expect_json out 32 keys hidden_size
+for config in "$tiny"/*/config.json; do
+    expect_exit 0 "$slick" inspect "$(dirname "$config")"
+    expect_no_match out 'cannot be run'
+done
+mkdir strange
+cp "$tiny"/llama-gqa/*.json "$tiny"/llama-gqa/model.safetensors strange
+sed -i 's/"silu"/"relu"/' strange/config.json
+expect_exit 0 "$slick" inspect strange
+expect_match out '^  cannot be run +strange/config\.json: key hidden_act is "relu"'
+expect_error 1 'strange/config\.json: key hidden_act is "relu"' "$slick" logits strange --tokens 1,2
+expect_exit 0 "$slick" tokenize "$tiny/qwen2" --json $'Zu\xcc\x88rich'
+cp out precomposed
+expect_exit 0 "$slick" tokenize "$tiny/qwen2" --json $'Z\xc3\xbcrich'
+cmp -s out precomposed || fail 'NFC: the two spellings differ'
+expect_exit 0 "$slick" logits "$tiny/gpt2" --tokens 5,6,7 --dtype f32 --json
+cp out logits
+expect_exit 0 "$slick" logits "$tiny/gpt2/model.gguf" --tokens 5,6,7 --dtype f32 --json
+cmp -s out logits || fail 'GGUF file and directory differ'
+
 # Files that are no models.
 expect_error 1 '^slick: missing\.gguf: .*No such file' "$slick" inspect missing.gguf
-expect_error 1 '^slick: \./config\.json: ' "$slick" inspect .
+expect_error 1 '^slick: \.: found a folder without config\.json, expected a \.gguf file or a Hugging Face directory' "$slick" inspect .
 head -c 5000 "$model" >cut.gguf
 expect_error 1 '^slick: cut\.gguf: ' "$slick" inspect cut.gguf
 expect_error 1 '^slick: cut\.gguf: ' "$slick" tokenize cut.gguf a

@@ -363,6 +363,35 @@ static slk_status try_convert(const char *model, const char *out, int dtype, boo
     return slk_convert(&report, model, out, &options, err);
 }
 
+/* Heads of another width than the matrices have rows for: permuting them would leave the tensor. */
+static void test_broken_heads(void **state)
+{
+    (void)state;
+    slk_err err;
+    slk_gguf *from;
+    slk_gguf_writer *w;
+    char file[512], out[512];
+    in_folder(file, "broken.gguf");
+    in_folder(out, "out");
+    assert_int_equal(slk_gguf_open(&from, TINY "llama-gqa/model.gguf", &err), SLK_OK);
+    assert_int_equal(slk_gguf_writer_create(&w, &err), SLK_OK);
+    static const char *const keys[] = {"llama.attention.key_length", "llama.attention.value_length",
+                                       "llama.rope.dimension_count"};
+    for (size_t i = 0; i < 3; i++) assert_int_equal(slk_gguf_put_u32(w, keys[i], 14, &err), SLK_OK);
+    assert_int_equal(slk_gguf_put_all(w, from, &err), SLK_OK);
+    for (size_t i = 0; i < slk_gguf_n_tensors(from); i++) {
+        const slk_gguf_tensor *t = slk_gguf_tensor_at(from, i);
+        assert_int_equal(slk_gguf_put_tensor(w, t->name, t->dtype, t->n_dims, t->ne, t->data, &err), SLK_OK);
+    }
+    if (slk_gguf_write(w, file, false, NULL, NULL, &err) != SLK_OK) fail_msg("%s", err.msg);
+    slk_gguf_writer_free(w);
+    slk_gguf_close(from);
+    assert_int_equal(try_convert(file, out, -1, false, &err), SLK_E_SHAPE);
+    assert_non_null(strstr(err.msg, "blk.0.attn_q.weight"));
+    assert_int_equal(n_entries(folder), 1);
+    remove_all(file);
+}
+
 static void touch(const char *path)
 {
     FILE *f = fopen(path, "wb");
@@ -441,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_keys_of_reference),
         cmocka_unit_test(test_outputs),
         cmocka_unit_test(test_interrupted),
+        cmocka_unit_test(test_broken_heads),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
