@@ -23,9 +23,9 @@ static struct {
 static const slk_option OPTIONS[] = {
     SLK_OPT_LIST("relations", &opt.relations, "A,B", "label: these relations (default: P131,P17,P19,P36,P40,P69)"),
     SLK_OPT_INT("limit", &opt.limit, "N", "120", 1, 1000000, "label: so many facts of the test split"),
-    SLK_OPT_CHOICE("answers", &opt.answers, "none|greedy|all", "greedy", "label: which wrong answers are decoded to their end"),
-    SLK_OPT_INT("batch-tokens", &opt.batch_tokens, "N", "512", 1, 1 << 20, "rows computed at a time"),
-    SLK_OPT_END};
+    SLK_OPT_CHOICE("answers", &opt.answers, "none|greedy|all", "greedy",
+                   "label: which wrong answers are decoded to their end"),
+    SLK_OPT_INT("batch-tokens", &opt.batch_tokens, "N", "512", 1, 1 << 20, "rows computed at a time"), SLK_OPT_END};
 
 /* One line of the table, one member of the JSON object. */
 typedef struct report {
@@ -40,17 +40,22 @@ static void add(report *r, const char *what, const char *key, double rate, const
     slk_table_cell(&r->table, "%s", what);
     slk_table_cell(&r->table, "%.4g", rate);
     slk_table_cell(&r->table, "%s", unit);
-    if (gflops > 0) slk_table_cell(&r->table, "%.0f", gflops);
-    else slk_table_cell(&r->table, "%s", "");
-    if (gflops > 0 && r->peak > 0) slk_table_cell(&r->table, "%.0f %%", 100 * gflops / r->peak);
-    else slk_table_cell(&r->table, "%s", "");
+    if (gflops > 0)
+        slk_table_cell(&r->table, "%.0f", gflops);
+    else
+        slk_table_cell(&r->table, "%s", "");
+    if (gflops > 0 && r->peak > 0)
+        slk_table_cell(&r->table, "%.0f %%", 100 * gflops / r->peak);
+    else
+        slk_table_cell(&r->table, "%s", "");
     json_t *entry = json_pack("{s:f, s:s}", "rate", rate, "unit", unit);
     if (gflops > 0) json_object_set_new(entry, "gflops", json_real(gflops));
     if (gflops > 0 && r->peak > 0) json_object_set_new(entry, "gemm_share", json_real(gflops / r->peak));
     json_object_set_new(r->json, key, entry);
 }
 
-/* --- gemm ---------------------------------------------------------------------------------------------------------- */
+/* --- gemm ----------------------------------------------------------------------------------------------------------
+ */
 
 static slk_status bench_gemm(report *r, int dtype, const char *key, slk_err *err)
 {
@@ -68,11 +73,13 @@ static slk_status bench_gemm(report *r, int dtype, const char *key, slk_err *err
     return s;
 }
 
-/* --- forward ------------------------------------------------------------------------------------------------------- */
+/* --- forward -------------------------------------------------------------------------------------------------------
+ */
 
-/* `n_paths` questions of n_own rows, each with one row of logits, under contexts of n_shared tokens that ten of them share; repeated for a
- * second at least, the contexts computed before. */
-static slk_status bench_forward(report *r, const slk_model *m, const char *what, const char *key, int n_paths, int n_own, int n_shared, slk_err *err)
+/* `n_paths` questions of n_own rows, each with one row of logits, under contexts of n_shared tokens that ten of them
+ * share; repeated for a second at least, the contexts computed before. */
+static slk_status bench_forward(report *r, const slk_model *m, const char *what, const char *key, int n_paths,
+                                int n_own, int n_shared, slk_err *err)
 {
     enum { MAX_PATHS = 512, MAX_TOKENS = 512 };
     slk_forward *forward = NULL;
@@ -99,7 +106,8 @@ static slk_status bench_forward(report *r, const slk_model *m, const char *what,
             tops[i] = (slk_top){.k = 1, .ids = &ids[i], .logits = &logits[i], .target = -1};
             asks[i] = (slk_ask){.row = n_own - 1, .top = &tops[i]};
             spans[i] = (slk_span){.n = n_own, .asks = &asks[i], .n_asks = 1};
-            s = slk_tree_append(tree, n_shared > 0 ? contexts[i / 10] : SLK_SEG_NONE, tokens + n_shared, n_own, &spans[i].seg, err);
+            s = slk_tree_append(tree, n_shared > 0 ? contexts[i / 10] : SLK_SEG_NONE, tokens + n_shared, n_own,
+                                &spans[i].seg, err);
         }
         double before = slk_forward_flop(forward), since = slk_clock_ms();
         if (s == SLK_OK) s = slk_tree_forward(tree, spans, n_paths, NULL, err);
@@ -109,13 +117,15 @@ static slk_status bench_forward(report *r, const slk_model *m, const char *what,
         }
         for (int i = 0; i < n_paths && s == SLK_OK; i++) slk_tree_release(tree, spans[i].seg);
     }
-    if (s == SLK_OK) add(r, what, key, (double)(n_batches - 1) * n_paths * n_own / ms * 1e3, "tokens/s", flop / ms / 1e6);
+    if (s == SLK_OK)
+        add(r, what, key, (double)(n_batches - 1) * n_paths * n_own / ms * 1e3, "tokens/s", flop / ms / 1e6);
     slk_tree_free(tree);
     slk_forward_free(forward);
     return s;
 }
 
-/* --- label --------------------------------------------------------------------------------------------------------- */
+/* --- label ---------------------------------------------------------------------------------------------------------
+ */
 
 static slk_status drop_label(void *user, slk_label *label, slk_err *err)
 {
@@ -129,7 +139,8 @@ static slk_status load_facts(slk_facts *asked, slk_facts *pool, const slk_cli *c
     static const char *const DEFAULT[] = {"P131", "P17", "P19", "P36", "P40", "P69"};
     slk_import_report imported = {0};
     slk_filter_options filters = {.relations = DEFAULT, .n_relations = 6};
-    if (opt.relations.n > 0) filters.relations = (const char *const *)opt.relations.items, filters.n_relations = opt.relations.n;
+    if (opt.relations.n > 0)
+        filters.relations = (const char *const *)opt.relations.items, filters.n_relations = opt.relations.n;
     char *path = NULL;
     slk_facts all = {0};
     slk_status s = slk_cli_find_entityquestions(&path, err);
@@ -139,7 +150,8 @@ static slk_status load_facts(slk_facts *asked, slk_facts *pool, const slk_cli *c
     for (size_t i = 0; s == SLK_OK && i < all.n; i++) {
         slk_split split = all.items[i].split;
         if (split == SLK_SPLIT_TRAIN) continue;
-        if (!slk_facts_push(split == SLK_SPLIT_TEST ? asked : pool, &all.items[i])) s = slk_fail(err, SLK_E_MEMORY, "out of memory");
+        if (!slk_facts_push(split == SLK_SPLIT_TEST ? asked : pool, &all.items[i]))
+            s = slk_fail(err, SLK_E_MEMORY, "out of memory");
     }
     slk_facts_release(&all);
     slk_selection selection;
@@ -156,17 +168,30 @@ static slk_status bench_label(report *r, const slk_model *m, slk_err *err)
     slk_template *format = NULL;
     const slk_fact **facts = NULL;
     slk_probe_stats stats;
-    slk_decode decode = strcmp(opt.answers, "all") == 0 ? SLK_DECODE_ALL : strcmp(opt.answers, "greedy") == 0 ? SLK_DECODE_GREEDY : SLK_DECODE_NONE;
-    slk_probe_options options = {.n_ex = 10, .n_shots = 4, .n_batch_rows = (int32_t)opt.batch_tokens, .match = {.kind = SLK_MATCH_EM},
-                                 .draws = {.seed = r->cli->seed, .n_samples = 16, .temperature = 0.5, .top_k = 40, .n_max_tokens = 32, .decode = decode}};
+    slk_decode decode = strcmp(opt.answers, "all") == 0      ? SLK_DECODE_ALL
+                        : strcmp(opt.answers, "greedy") == 0 ? SLK_DECODE_GREEDY
+                                                             : SLK_DECODE_NONE;
+    slk_probe_options options = {.n_ex = 10,
+                                 .n_shots = 4,
+                                 .n_batch_rows = (int32_t)opt.batch_tokens,
+                                 .match = {.kind = SLK_MATCH_EM},
+                                 .draws = {.seed = r->cli->seed,
+                                           .n_samples = 16,
+                                           .temperature = 0.5,
+                                           .top_k = 40,
+                                           .n_max_tokens = 32,
+                                           .decode = decode}};
     slk_status s = load_facts(&asked, &pool, r->cli, err);
-    if (s == SLK_OK) s = slk_exemplars_create(&exemplars, &pool, &asked, options.n_ex, options.n_shots, r->cli->seed, err);
+    if (s == SLK_OK)
+        s = slk_exemplars_create(&exemplars, &pool, &asked, options.n_ex, options.n_shots, r->cli->seed, err);
     if (s == SLK_OK) s = slk_template_create(&format, err);
     options.template = format;
     facts = slk_alloc(asked.n, sizeof *facts);
     if (s == SLK_OK && !facts) s = slk_fail(err, SLK_E_MEMORY, "out of memory");
     for (size_t i = 0; s == SLK_OK && i < asked.n; i++) facts[i] = &asked.items[i];
-    if (s == SLK_OK) s = slk_probe_run(m, facts, asked.n, exemplars, &options, drop_label, NULL, slk_cli_progress(r->cli), &stats, err);
+    if (s == SLK_OK)
+        s = slk_probe_run(m, facts, asked.n, exemplars, &options, drop_label, NULL, slk_cli_progress(r->cli), &stats,
+                          err);
     if (s == SLK_OK) {
         double seconds = stats.wall_ms / 1e3, n = (double)stats.n_facts;
         char what[96];
@@ -175,8 +200,10 @@ static slk_status bench_label(report *r, const slk_model *m, slk_err *err)
         add(r, "  token-forwards a fact", "rows_per_fact", (double)stats.n_rows / n, "rows", 0);
         add(r, "  logit rows a fact", "logit_rows_per_fact", (double)stats.n_logit_rows / n, "rows", 0);
         double parts[] = {stats.matmul_ms, stats.attention_ms, stats.logits_ms, stats.rowwise_ms, stats.top_ms};
-        static const char *const NAMES[] = {"  time in products", "  in attention", "  in logits", "  in norms, rotation, activation", "  in choosing tokens"};
-        static const char *const KEYS[] = {"share_matmul", "share_attention", "share_logits", "share_rowwise", "share_top"};
+        static const char *const NAMES[] = {"  time in products", "  in attention", "  in logits",
+                                            "  in norms, rotation, activation", "  in choosing tokens"};
+        static const char *const KEYS[] = {"share_matmul", "share_attention", "share_logits", "share_rowwise",
+                                           "share_top"};
         double rest = stats.wall_ms;
         for (int i = 0; i < 5; i++) {
             add(r, NAMES[i], KEYS[i], 100 * parts[i] / stats.wall_ms, "%", 0);
@@ -196,8 +223,10 @@ static slk_status run(slk_cli *cli, slk_err *err)
 {
     static const char *const KINDS[] = {"gemm", "forward", "label"};
     const char *kind = cli->n_args > 0 ? cli->args[0] : "gemm", *path = cli->n_args > 1 ? cli->args[1] : NULL;
-    bool all = cli->n_args > 0 && strcmp(kind, KINDS[0]) != 0 && strcmp(kind, KINDS[1]) != 0 && strcmp(kind, KINDS[2]) != 0;
-    if (all && cli->n_args == 2) return slk_cli_usage(cli, err, "'%s' is no benchmark: gemm, forward, label, or a MODEL alone for all", kind);
+    bool all =
+        cli->n_args > 0 && strcmp(kind, KINDS[0]) != 0 && strcmp(kind, KINDS[1]) != 0 && strcmp(kind, KINDS[2]) != 0;
+    if (all && cli->n_args == 2)
+        return slk_cli_usage(cli, err, "'%s' is no benchmark: gemm, forward, label, or a MODEL alone for all", kind);
     if (all) path = kind;
     if (!path && strcmp(kind, "gemm") != 0) return slk_cli_usage(cli, err, "slick bench %s needs a MODEL", kind);
     report r = {.cli = cli, .json = json_object()};
@@ -230,9 +259,12 @@ const slk_command slk_cmd_bench = {
     .group = SLK_GROUP_MEASURE,
     .summary = "rates, as shares of this machine's matrix products",
     .synopsis = "[gemm]\nforward|label MODEL\nMODEL",
-    .about = "gemm measures the peak of matrix products; forward the decoder on batches like those of labelling; label the whole of it on EntityQuestions "
-             "(without a store). MODEL alone measures all three. FLOP are 2 x weights outside the embedding x rows, and 2 x width x vocabulary x rows of logits.\n\n"
-             "--json: {\"bf16\", \"f32\", \"peak\", \"questions\", \"text\", \"answers\", \"single\", \"label\", ...}, each {\"rate\", \"unit\", \"gflops\"?, \"gemm_share\"?}",
+    .about = "gemm measures the peak of matrix products; forward the decoder on batches like those of labelling; label "
+             "the whole of it on EntityQuestions "
+             "(without a store). MODEL alone measures all three. FLOP are 2 x weights outside the embedding x rows, "
+             "and 2 x width x vocabulary x rows of logits.\n\n"
+             "--json: {\"bf16\", \"f32\", \"peak\", \"questions\", \"text\", \"answers\", \"single\", \"label\", ...}, "
+             "each {\"rate\", \"unit\", \"gflops\"?, \"gemm_share\"?}",
     .examples = {"slick bench", "slick bench label model.gguf --answers none --limit 60"},
     .n_args_min = 0,
     .n_args_max = 2,

@@ -35,9 +35,9 @@ typedef struct state {
     slk_forward *forward;
     slk_tree *tree;
     slk_ids ids;
-    slk_buf text;       /* the answer */
-    size_t n_shown;     /* bytes of it that are on stdout */
-    const char *ended;  /* "end" "stop" "length" */
+    slk_buf text;      /* the answer */
+    size_t n_shown;    /* bytes of it that are on stdout */
+    const char *ended; /* "end" "stop" "length" */
     int64_t n_tokens;
 } state;
 
@@ -104,7 +104,8 @@ static slk_status generate(state *st, slk_err *err)
         if (add_token(st, token)) break;
         stream(st, false);
         if (st->text.failed) s = slk_fail(err, SLK_E_MEMORY, "out of memory");
-        if (s == SLK_OK && st->cli->json && !slk_progress_report(progress, "generate", "tokens", (uint64_t)st->n_tokens, (uint64_t)opt.max_tokens)) {
+        if (s == SLK_OK && st->cli->json &&
+            !slk_progress_report(progress, "generate", "tokens", (uint64_t)st->n_tokens, (uint64_t)opt.max_tokens)) {
             s = slk_fail(err, SLK_E_INTERRUPTED, "stopped");
         }
         slk_seg next;
@@ -127,9 +128,11 @@ static slk_status print_result(state *st, const char *prompt, size_t prompt_byte
         return SLK_OK;
     }
     size_t n_text, n_prompt;
-    char *text = slk_utf8_repair(st->text.data ? st->text.data : "", st->text.len, &n_text), *shown = slk_utf8_repair(prompt, prompt_bytes, &n_prompt);
-    json_t *json = text && shown ? json_pack("{s:s%, s:s%, s:I, s:I, s:s}", "prompt", shown, n_prompt, "text", text, n_text, "n_prompt_tokens",
-                                             (json_int_t)st->ids.n, "n_tokens", (json_int_t)st->n_tokens, "ended", st->ended)
+    char *text = slk_utf8_repair(st->text.data ? st->text.data : "", st->text.len, &n_text),
+         *shown = slk_utf8_repair(prompt, prompt_bytes, &n_prompt);
+    json_t *json = text && shown ? json_pack("{s:s%, s:s%, s:I, s:I, s:s}", "prompt", shown, n_prompt, "text", text,
+                                             n_text, "n_prompt_tokens", (json_int_t)st->ids.n, "n_tokens",
+                                             (json_int_t)st->n_tokens, "ended", st->ended)
                                  : NULL;
     free(text);
     free(shown);
@@ -144,21 +147,25 @@ static slk_status run(slk_cli *cli, slk_err *err)
     slk_buf wrapped;
     slk_buf_init(&wrapped);
     const char *argument = cli->n_args > 1 ? cli->args[1] : "-";
-    if (cli->n_args < 2 && isatty(STDIN_FILENO)) slk_cli_note(cli, "reading the prompt from the terminal; Ctrl-D ends it");
+    if (cli->n_args < 2 && isatty(STDIN_FILENO))
+        slk_cli_note(cli, "reading the prompt from the terminal; Ctrl-D ends it");
     slk_status s = slk_cli_read_text(&prompt, &n_bytes, argument, err);
     if (s == SLK_OK) s = slk_cli_load_model(&st.model, cli, cli->args[0], opt.adapter, err);
     if (s != SLK_OK) goto out;
-    if (opt.chat) s = slk_cli_wrap_chat(&wrapped, st.model, prompt, n_bytes, err);
+    if (opt.chat)
+        s = slk_cli_wrap_chat(&wrapped, st.model, prompt, n_bytes, err);
     else {
         slk_cli_note_chat(cli, st.model, true);
         slk_buf_add(&wrapped, prompt, n_bytes);
     }
     unsigned flags = SLK_ENCODE_BOS | (opt.special || opt.chat ? SLK_ENCODE_SPECIAL : 0u);
     if (s == SLK_OK) s = slk_tokenizer_encode(st.model->tokenizer, wrapped.data, wrapped.len, flags, &st.ids, err);
-    if (s == SLK_OK && st.ids.n == 0) s = slk_cli_usage(cli, err, "the prompt is empty, and this model has no beginning token to start from");
+    if (s == SLK_OK && st.ids.n == 0)
+        s = slk_cli_usage(cli, err, "the prompt is empty, and this model has no beginning token to start from");
     int64_t n_slots = (int64_t)st.ids.n + opt.max_tokens;
     if (s == SLK_OK && (int64_t)st.ids.n > st.model->config.n_context) {
-        s = slk_fail(err, SLK_E_ARG, "the prompt has %zu tokens, the model's context %d", st.ids.n, st.model->config.n_context);
+        s = slk_fail(err, SLK_E_ARG, "the prompt has %zu tokens, the model's context %d", st.ids.n,
+                     st.model->config.n_context);
     }
     if (n_slots > st.model->config.n_context) {
         opt.max_tokens = st.model->config.n_context - (int64_t)st.ids.n + 1;
@@ -184,7 +191,8 @@ const slk_command slk_cmd_generate = {
     .group = SLK_GROUP_MODEL,
     .summary = "let the model go on with a text",
     .synopsis = "MODEL [PROMPT|-]",
-    .about = "Streams the model's continuation of PROMPT (standard input without it) to stdout. The same seed gives the same text.\n\n"
+    .about = "Streams the model's continuation of PROMPT (standard input without it) to stdout. The same seed gives "
+             "the same text.\n\n"
              "--json: {\"prompt\", \"text\", \"n_prompt_tokens\", \"n_tokens\", \"ended\": \"end|stop|length\"}",
     .examples = {"slick generate model.gguf 'The capital of France is' --max-tokens 8 --temperature 0",
                  "slick generate model.gguf --chat 'Why is the sky blue?' --seed 3"},

@@ -18,10 +18,12 @@ static struct {
 
 static const slk_option OPTIONS[] = {
     SLK_OPT_LIST("tokens", &opt.tokens, "ID,ID", "feed these token ids as they stand"),
-    SLK_OPT_STR("text", &opt.text, "TEXT", NULL, "feed this text (with the beginning token where the model asks for one)"),
+    SLK_OPT_STR("text", &opt.text, "TEXT", NULL,
+                "feed this text (with the beginning token where the model asks for one)"),
     SLK_OPT_FLAG("special", &opt.special, "text that spells a control token is that token"),
     SLK_OPT_FLAG("last", &opt.last, "only the row behind the last token"),
-    SLK_OPT_INT("top", &opt.top, "K", NULL, 1, SLK_TOP_MAX, "only the K likeliest tokens of a row, with their log-probability"),
+    SLK_OPT_INT("top", &opt.top, "K", NULL, 1, SLK_TOP_MAX,
+                "only the K likeliest tokens of a row, with their log-probability"),
     SLK_CLI_OPT_ADAPTER(&opt.adapter),
     SLK_OPT_END};
 
@@ -33,7 +35,8 @@ static slk_status read_tokens(slk_cli *cli, const slk_model *model, slk_ids *ids
         slk_status s = slk_tokenizer_encode(model->tokenizer, opt.text, strlen(opt.text), flags, ids, err);
         return s == SLK_OK && ids->n == 0 ? slk_cli_usage(cli, err, "--text has no tokens") : s;
     }
-    if (!slk_grow(&ids->ids, &ids->cap, opt.tokens.n, sizeof *ids->ids)) return slk_fail(err, SLK_E_MEMORY, "out of memory");
+    if (!slk_grow(&ids->ids, &ids->cap, opt.tokens.n, sizeof *ids->ids))
+        return slk_fail(err, SLK_E_MEMORY, "out of memory");
     for (size_t i = 0; i < opt.tokens.n; i++) {
         int64_t id;
         if (!slk_parse_i64(opt.tokens.items[i], &id) || id < 0 || id > INT32_MAX) {
@@ -45,7 +48,8 @@ static slk_status read_tokens(slk_cli *cli, const slk_model *model, slk_ids *ids
 }
 
 /* Rows [first, n) of the sequence; either logits [.., n_vocab] or tops [..] is filled. */
-static slk_status compute(const slk_model *model, const slk_ids *ids, size_t first, float *logits, slk_top *tops, slk_err *err)
+static slk_status compute(const slk_model *model, const slk_ids *ids, size_t first, float *logits, slk_top *tops,
+                          slk_err *err)
 {
     slk_forward *forward = NULL;
     slk_tree *tree = NULL;
@@ -54,7 +58,8 @@ static slk_status compute(const slk_model *model, const slk_ids *ids, size_t fir
     slk_ask *asks = slk_alloc_zero(n, sizeof *asks);
     slk_status s = asks ? SLK_OK : slk_fail(err, SLK_E_MEMORY, "out of memory");
     for (size_t i = 0; s == SLK_OK && i < n; i++) {
-        asks[i] = (slk_ask){.row = (int32_t)(first + i), .top = tops ? &tops[i] : NULL,
+        asks[i] = (slk_ask){.row = (int32_t)(first + i),
+                            .top = tops ? &tops[i] : NULL,
                             .logits = logits ? logits + i * (size_t)model->config.n_vocab : NULL};
     }
     if (s == SLK_OK) s = slk_forward_create(&forward, model, err);
@@ -97,7 +102,8 @@ static slk_status print_full(const slk_model *model, const slk_ids *ids, const f
     return slk_cli_json(json_pack("{s:o, s:o}", "tokens", json_ids(ids), "logits", rows), err);
 }
 
-static slk_status print_top_json(const slk_model *model, const slk_ids *ids, const slk_top *tops, size_t n, slk_err *err)
+static slk_status print_top_json(const slk_model *model, const slk_ids *ids, const slk_top *tops, size_t n,
+                                 slk_err *err)
 {
     json_t *rows = json_array();
     slk_buf piece;
@@ -107,8 +113,9 @@ static slk_status print_top_json(const slk_model *model, const slk_ids *ids, con
         for (int i = 0; i < tops[r].n; i++) {
             slk_buf_clear(&piece);
             slk_cli_add_piece(&piece, model->tokenizer, tops[r].ids[i]);
-            json_array_append_new(row, json_pack("{s:i, s:s%, s:f}", "id", tops[r].ids[i], "piece", piece.data ? piece.data : "", piece.len,
-                                                 "logprob", logprob(&tops[r], i)));
+            json_array_append_new(row,
+                                  json_pack("{s:i, s:s%, s:f}", "id", tops[r].ids[i], "piece",
+                                            piece.data ? piece.data : "", piece.len, "logprob", logprob(&tops[r], i)));
         }
         json_array_append_new(rows, row);
     }
@@ -116,7 +123,8 @@ static slk_status print_top_json(const slk_model *model, const slk_ids *ids, con
     return slk_cli_json(json_pack("{s:o, s:o}", "tokens", json_ids(ids), "top", rows), err);
 }
 
-static slk_status print_top_table(const slk_model *model, const slk_ids *ids, size_t first, const slk_top *tops, size_t n, slk_err *err)
+static slk_status print_top_table(const slk_model *model, const slk_ids *ids, size_t first, const slk_top *tops,
+                                  size_t n, slk_err *err)
 {
     slk_table table;
     slk_buf piece, quoted;
@@ -169,13 +177,20 @@ static slk_status run(slk_cli *cli, slk_err *err)
         goto out;
     }
     for (size_t i = 0; tops && i < n; i++) {
-        tops[i] = (slk_top){.k = k, .ids = top_ids + i * (size_t)k, .logits = top_logits + i * (size_t)k, .want_lse = true, .target = -1};
+        tops[i] = (slk_top){.k = k,
+                            .ids = top_ids + i * (size_t)k,
+                            .logits = top_logits + i * (size_t)k,
+                            .want_lse = true,
+                            .target = -1};
     }
     s = compute(model, &ids, first, logits, tops, err);
     if (s != SLK_OK) goto out;
-    if (full) s = print_full(model, &ids, logits, n, err);
-    else if (cli->json) s = print_top_json(model, &ids, tops, n, err);
-    else s = print_top_table(model, &ids, first, tops, n, err);
+    if (full)
+        s = print_full(model, &ids, logits, n, err);
+    else if (cli->json)
+        s = print_top_json(model, &ids, tops, n, err);
+    else
+        s = print_top_table(model, &ids, first, tops, n, err);
 out:
     free(ids.ids), free(logits), free(tops), free(top_ids), free(top_logits);
     slk_model_close(model);
@@ -188,8 +203,10 @@ const slk_command slk_cmd_logits = {
     .summary = "what the model predicts behind each token",
     .synopsis = "MODEL --tokens ID,ID,... | --text TEXT",
     .about = "Prints the likeliest next tokens behind every token of a sequence (5 of them, or --top K).\n\n"
-             "--json: {\"tokens\": [n], \"logits\": [[vocabulary] x n]}; with --top K {\"tokens\": [n], \"top\": [[{\"id\", \"piece\", \"logprob\"}]]}",
-    .examples = {"slick logits model.gguf --text 'The capital of France is' --last", "slick logits model.gguf --tokens 1,2,3 --dtype f32 --json"},
+             "--json: {\"tokens\": [n], \"logits\": [[vocabulary] x n]}; with --top K {\"tokens\": [n], \"top\": "
+             "[[{\"id\", \"piece\", \"logprob\"}]]}",
+    .examples = {"slick logits model.gguf --text 'The capital of France is' --last",
+                 "slick logits model.gguf --tokens 1,2,3 --dtype f32 --json"},
     .n_args_min = 1,
     .n_args_max = 1,
     .options = OPTIONS,

@@ -5,7 +5,8 @@
 slk_status slk_cli_load_model(slk_model **out, const slk_cli *cli, const char *path, const char *adapter, slk_err *err)
 {
     *out = NULL;
-    slk_model_options options = {.compute = {.backend = SLK_BACKEND_DNNL, .dtype = -1, .n_threads = (int)cli->threads}, .adapter = adapter};
+    slk_model_options options = {.compute = {.backend = SLK_BACKEND_DNNL, .dtype = -1, .n_threads = (int)cli->threads},
+                                 .adapter = adapter};
     if (cli->dtype) options.compute.dtype = strcmp(cli->dtype, "f32") == 0 ? SLK_DTYPE_F32 : SLK_DTYPE_BF16;
     return slk_model_open(out, path, &options, err);
 }
@@ -17,7 +18,8 @@ typedef struct chat_format {
 
 static const chat_format formats[] = {
     {"<|im_start|>", "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n"},
-    {"<|start_header_id|>", "<|start_header_id|>user<|end_header_id|>\n\n", "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"},
+    {"<|start_header_id|>", "<|start_header_id|>user<|end_header_id|>\n\n",
+     "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"},
     {"<start_of_turn>", "<start_of_turn>user\n", "<end_of_turn>\n<start_of_turn>model\n"},
 };
 
@@ -30,7 +32,8 @@ void slk_cli_note_chat(const slk_cli *cli, const slk_model *model, bool has_opti
 {
     slk_gguf_str text;
     if (!chat_template(model, &text)) return;
-    slk_cli_note(cli, "this model has a chat template; prompts are raw text%s", has_option ? " (--chat applies the template)" : "");
+    slk_cli_note(cli, "this model has a chat template; prompts are raw text%s",
+                 has_option ? " (--chat applies the template)" : "");
 }
 
 static bool contains(const slk_gguf_str *text, const char *word)
@@ -46,7 +49,8 @@ slk_status slk_cli_wrap_chat(slk_buf *out, const slk_model *model, const char *p
 {
     slk_gguf_str text;
     const char *path = slk_source_path(model->source);
-    if (!chat_template(model, &text)) return slk_fail(err, SLK_E_UNSUPPORTED, "%s: no chat template, --chat needs one", path);
+    if (!chat_template(model, &text))
+        return slk_fail(err, SLK_E_UNSUPPORTED, "%s: no chat template, --chat needs one", path);
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
         if (!contains(&text, formats[i].marker)) continue;
         slk_buf_add_str(out, formats[i].before);
@@ -54,5 +58,6 @@ slk_status slk_cli_wrap_chat(slk_buf *out, const slk_model *model, const char *p
         slk_buf_add_str(out, formats[i].after);
         return out->failed ? slk_fail(err, SLK_E_MEMORY, "out of memory") : SLK_OK;
     }
-    return slk_fail(err, SLK_E_UNSUPPORTED, "%s: a chat template of an unknown kind, --chat knows ChatML, Llama 3 and Gemma", path);
+    return slk_fail(err, SLK_E_UNSUPPORTED,
+                    "%s: a chat template of an unknown kind, --chat knows ChatML, Llama 3 and Gemma", path);
 }

@@ -1,9 +1,9 @@
 /* GGUF files, versions 2 and 3 (little-endian).
  *
  *   magic "GGUF" u32 | version u32 | n_tensors u64 | n_kv u64
- *   n_kv    x  key string | value type u32 | value            (string = u64 length + bytes; array = type u32, n u64, items)
- *   n_tensors x  name string | n_dims u32 | ne[n_dims] u64 | type u32 | offset u64 (from the data section)
- *   padding to general.alignment (32) | data section
+ *   n_kv    x  key string | value type u32 | value            (string = u64 length + bytes; array = type u32, n u64,
+ * items) n_tensors x  name string | n_dims u32 | ne[n_dims] u64 | type u32 | offset u64 (from the data section) padding
+ * to general.alignment (32) | data section
  *
  * ne[0] is the fastest dimension: a weight matrix [n_out, n_in] row-major has ne = {n_in, n_out}.
  * The file is mapped; every count, length, offset and size is checked against it before use, so a descriptor that was
@@ -18,8 +18,19 @@
 #include "base/error.h"
 
 typedef enum slk_gguf_type {
-    SLK_GGUF_U8 = 0, SLK_GGUF_I8, SLK_GGUF_U16, SLK_GGUF_I16, SLK_GGUF_U32, SLK_GGUF_I32, SLK_GGUF_F32, SLK_GGUF_BOOL,
-    SLK_GGUF_STRING, SLK_GGUF_ARRAY, SLK_GGUF_U64, SLK_GGUF_I64, SLK_GGUF_F64,
+    SLK_GGUF_U8 = 0,
+    SLK_GGUF_I8,
+    SLK_GGUF_U16,
+    SLK_GGUF_I16,
+    SLK_GGUF_U32,
+    SLK_GGUF_I32,
+    SLK_GGUF_F32,
+    SLK_GGUF_BOOL,
+    SLK_GGUF_STRING,
+    SLK_GGUF_ARRAY,
+    SLK_GGUF_U64,
+    SLK_GGUF_I64,
+    SLK_GGUF_F64,
 } slk_gguf_type;
 
 /* Borrowed from the file until it is closed; not NUL-terminated. */
@@ -39,8 +50,8 @@ typedef struct slk_gguf_tensor {
 
 typedef struct slk_gguf slk_gguf;
 
-/* Errors: SLK_E_IO; SLK_E_FORMAT (truncated, absurd counts, duplicate keys or tensors, misaligned or overlapping ranges);
- * SLK_E_UNSUPPORTED (version, tensor type; the message names the tensor). */
+/* Errors: SLK_E_IO; SLK_E_FORMAT (truncated, absurd counts, duplicate keys or tensors, misaligned or overlapping
+ * ranges); SLK_E_UNSUPPORTED (version, tensor type; the message names the tensor). */
 slk_status slk_gguf_open(slk_gguf **out, const char *path, slk_err *err);
 /* The same over bytes that the caller keeps (fuzzing, embedded models); `name` is for messages. */
 slk_status slk_gguf_open_memory(slk_gguf **out, const void *data, size_t n_bytes, const char *name, slk_err *err);
@@ -65,13 +76,14 @@ bool slk_gguf_get_i64(const slk_gguf *file, const char *key, int64_t *out);
 bool slk_gguf_get_f64(const slk_gguf *file, const char *key, double *out);
 bool slk_gguf_get_bool(const slk_gguf *file, const char *key, bool *out);
 bool slk_gguf_get_str(const slk_gguf *file, const char *key, slk_gguf_str *out);
-/* Arrays: *n_items, *item type; then items by index (index < n, type as stated, else false). Strings are O(1): the reader
- * keeps an index. Whole numeric arrays are copied out with the convenience below. */
+/* Arrays: *n_items, *item type; then items by index (index < n, type as stated, else false). Strings are O(1): the
+ * reader keeps an index. Whole numeric arrays are copied out with the convenience below. */
 bool slk_gguf_get_array(const slk_gguf *file, const char *key, slk_gguf_type *item_type, size_t *n_items);
 bool slk_gguf_array_str(const slk_gguf *file, const char *key, size_t index, slk_gguf_str *out);
 bool slk_gguf_array_f64(const slk_gguf *file, const char *key, size_t index, double *out);
 bool slk_gguf_array_i64(const slk_gguf *file, const char *key, size_t index, int64_t *out);
-/* Keys in file order, for `slick inspect`: key, type, and a printable one-line value (arrays: type and count) into text. */
+/* Keys in file order, for `slick inspect`: key, type, and a printable one-line value (arrays: type and count) into
+ * text. */
 size_t slk_gguf_n_keys(const slk_gguf *file);
 const char *slk_gguf_key_at(const slk_gguf *file, size_t i, slk_gguf_type *type, char *text, size_t text_bytes);
 

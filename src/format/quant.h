@@ -1,5 +1,5 @@
-/* Blocks of quantised values and the float32 values they stand for. Layouts are GGML's; each function's comment in quant.c
- * draws the block. Bit-exact with gguf.quants / ggml (two separate roundings, never a fused multiply-add). */
+/* Blocks of quantised values and the float32 values they stand for. Layouts are GGML's; each function's comment in
+ * quant.c draws the block. Bit-exact with gguf.quants / ggml (two separate roundings, never a fused multiply-add). */
 #ifndef SLK_FORMAT_QUANT_H
 #define SLK_FORMAT_QUANT_H
 

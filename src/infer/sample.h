@@ -1,13 +1,14 @@
-/* The sampling step, shared by every way of producing an answer (DESIGN.md, Sampling step): divide by the temperature, keep the top
- * k by (logit descending, id ascending), softmax in double, take the first token whose cumulative probability exceeds the number. */
+/* The sampling step, shared by every way of producing an answer (DESIGN.md, Sampling step): divide by the temperature,
+ * keep the top k by (logit descending, id ascending), softmax in double, take the first token whose cumulative
+ * probability exceeds the number. */
 #ifndef SLK_INFER_SAMPLE_H
 #define SLK_INFER_SAMPLE_H
 
 #include <stdint.h>
 #include "compute/compute.h"
 
-/* The distribution over the kept tokens of one row of logits. Borrows the row's slk_top, which must have at least top_k entries
- * wherever the vocabulary does. */
+/* The distribution over the kept tokens of one row of logits. Borrows the row's slk_top, which must have at least top_k
+ * entries wherever the vocabulary does. */
 typedef struct slk_distribution {
     const slk_top *top;
     int n;

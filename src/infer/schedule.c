@@ -48,13 +48,15 @@ slk_status slk_schedule_create(slk_schedule **out, slk_tree *tree, int top_k, in
 void slk_schedule_free(slk_schedule *s)
 {
     if (!s) return;
-    free(s->queue), free(s->planned), free(s->spans), free(s->ready), free(s->asks), free(s->tops), free(s->ids), free(s->logits);
+    free(s->queue), free(s->planned), free(s->spans), free(s->ready), free(s->asks), free(s->tops), free(s->ids),
+        free(s->logits);
     free(s);
 }
 
 slk_status slk_schedule_add(slk_schedule *s, slk_seg seg, void *request, slk_err *err)
 {
-    if (!slk_grow(&s->queue, &s->cap_queue, s->n_queue + 1, sizeof *s->queue)) return slk_fail(err, SLK_E_MEMORY, "out of memory");
+    if (!slk_grow(&s->queue, &s->cap_queue, s->n_queue + 1, sizeof *s->queue))
+        return slk_fail(err, SLK_E_MEMORY, "out of memory");
     waiting w = {seg, slk_tree_n_pending(s->tree, seg), request};
     s->queue[s->n_queue++] = w;
     s->n_rows += w.n_rows;
@@ -86,7 +88,8 @@ static int32_t *planned(slk_schedule *s, slk_seg seg)
 }
 
 /* Plan what is pending on the path to seg, the context first. *complete: all of it fits into the rows that are left. */
-static slk_status plan(slk_schedule *s, slk_seg seg, int32_t *n_left, int32_t *n_slots_left, bool *complete, slk_err *err)
+static slk_status plan(slk_schedule *s, slk_seg seg, int32_t *n_left, int32_t *n_slots_left, bool *complete,
+                       slk_err *err)
 {
     *complete = false;
     for (slk_seg i = slk_tree_next_unplanned(s->tree, seg, s->planned, s->cap_planned); i != SLK_SEG_NONE;
@@ -98,7 +101,8 @@ static slk_status plan(slk_schedule *s, slk_seg seg, int32_t *n_left, int32_t *n
         if (slots > *n_slots_left) return SLK_OK;
         bool cut = n > *n_left;
         if (cut) n = *n_left;
-        if (!slk_grow(&s->spans, &s->cap_spans, s->n_spans + 1, sizeof *s->spans)) return slk_fail(err, SLK_E_MEMORY, "out of memory");
+        if (!slk_grow(&s->spans, &s->cap_spans, s->n_spans + 1, sizeof *s->spans))
+            return slk_fail(err, SLK_E_MEMORY, "out of memory");
         s->spans[s->n_spans++] = (slk_span){.seg = i, .n = n};
         *own = n;
         *n_left -= n;
@@ -113,8 +117,10 @@ static slk_status plan(slk_schedule *s, slk_seg seg, int32_t *n_left, int32_t *n
 static slk_status reserve_tops(slk_schedule *s, size_t n, slk_err *err)
 {
     size_t k = (size_t)s->top_k;
-    if (!slk_grow(&s->asks, &s->cap_asks, n, sizeof *s->asks) || !slk_grow(&s->tops, &s->cap_tops, n, sizeof *s->tops) ||
-        !slk_grow(&s->ids, &s->cap_ids, n * k, sizeof *s->ids) || !slk_grow(&s->logits, &s->cap_logits, n * k, sizeof *s->logits)) {
+    if (!slk_grow(&s->asks, &s->cap_asks, n, sizeof *s->asks) ||
+        !slk_grow(&s->tops, &s->cap_tops, n, sizeof *s->tops) ||
+        !slk_grow(&s->ids, &s->cap_ids, n * k, sizeof *s->ids) ||
+        !slk_grow(&s->logits, &s->cap_logits, n * k, sizeof *s->logits)) {
         return slk_fail(err, SLK_E_MEMORY, "out of memory");
     }
     return SLK_OK;
@@ -127,7 +133,10 @@ static slk_status place_asks(slk_schedule *s, slk_err *err)
     if (status != SLK_OK) return status;
     size_t span = 0;
     for (size_t i = 0; i < s->n_ready; i++) {
-        s->tops[i] = (slk_top){.k = s->top_k, .ids = s->ids + i * (size_t)s->top_k, .logits = s->logits + i * (size_t)s->top_k, .target = -1};
+        s->tops[i] = (slk_top){.k = s->top_k,
+                               .ids = s->ids + i * (size_t)s->top_k,
+                               .logits = s->logits + i * (size_t)s->top_k,
+                               .target = -1};
         while (s->spans[span].seg != s->ready[i].seg) span++; /* spans stand in the order of their requests */
         s->asks[i] = (slk_ask){.row = s->spans[span].n - 1, .top = &s->tops[i]};
         s->spans[span].asks = &s->asks[i];
@@ -150,12 +159,15 @@ static slk_status build(slk_schedule *s, slk_err *err)
             s->queue[kept++] = s->queue[i];
             continue;
         }
-        if (!slk_grow(&s->ready, &s->cap_ready, s->n_ready + 1, sizeof *s->ready)) status = slk_fail(err, SLK_E_MEMORY, "out of memory");
-        else s->ready[s->n_ready++] = s->queue[i];
+        if (!slk_grow(&s->ready, &s->cap_ready, s->n_ready + 1, sizeof *s->ready))
+            status = slk_fail(err, SLK_E_MEMORY, "out of memory");
+        else
+            s->ready[s->n_ready++] = s->queue[i];
     }
     memmove(s->queue + kept, s->queue + i, (s->n_queue - i) * sizeof *s->queue);
     s->n_queue -= i - kept;
-    if (status == SLK_OK && s->n_spans == 0) status = slk_fail(err, SLK_E_MEMORY, "no room for keys and values of one more segment");
+    if (status == SLK_OK && s->n_spans == 0)
+        status = slk_fail(err, SLK_E_MEMORY, "no room for keys and values of one more segment");
     return status == SLK_OK ? place_asks(s, err) : status;
 }
 
@@ -166,6 +178,7 @@ slk_status slk_schedule_run(slk_schedule *s, slk_schedule_done *done, void *user
     if (status == SLK_OK) status = slk_tree_forward(s->tree, s->spans, (int32_t)s->n_spans, NULL, err);
     for (size_t i = 0; i < s->n_spans; i++) s->planned[s->spans[i].seg] = 0;
     for (size_t i = 0; i < s->n_ready; i++) s->n_rows -= s->ready[i].n_rows;
-    for (size_t i = 0; i < s->n_ready && status == SLK_OK; i++) status = done(user, s->ready[i].request, &s->tops[i], err);
+    for (size_t i = 0; i < s->n_ready && status == SLK_OK; i++)
+        status = done(user, s->ready[i].request, &s->tops[i], err);
     return status;
 }

@@ -12,12 +12,12 @@
 /* Draws that have the same tokens so far. */
 typedef struct branch {
     slk_verification *v;
-    slk_seg seg;      /* ends with the branch's last token */
-    int n_tokens;     /* of the answer so far */
-    int n_gold;       /* tokens of the gold path that it has followed, or -1 when it left it */
-    bool dead;        /* cannot match; decoded only to be recorded */
-    double p;         /* on the gold path: its probability so far */
-    char *text;       /* [text_bytes] of the answer so far */
+    slk_seg seg;  /* ends with the branch's last token */
+    int n_tokens; /* of the answer so far */
+    int n_gold;   /* tokens of the gold path that it has followed, or -1 when it left it */
+    bool dead;    /* cannot match; decoded only to be recorded */
+    double p;     /* on the gold path: its probability so far */
+    char *text;   /* [text_bytes] of the answer so far */
     size_t text_bytes;
     int n_draws;
     uint16_t draws[]; /* 0 = greedy, i = sample i - 1 */
@@ -37,8 +37,8 @@ struct slk_verifier {
     void *user;
 };
 
-slk_status slk_verifier_create(slk_verifier **out, const slk_model *model, slk_tree *tree, slk_schedule *schedule, const slk_judge *judge,
-                               const slk_draws *draws, slk_err *err)
+slk_status slk_verifier_create(slk_verifier **out, const slk_model *model, slk_tree *tree, slk_schedule *schedule,
+                               const slk_judge *judge, const slk_draws *draws, slk_err *err)
 {
     *out = NULL;
     slk_verifier *vf = slk_alloc_zero(1, sizeof *vf);
@@ -97,35 +97,45 @@ char *slk_answer_text(const char *text, size_t n_bytes)
     return slk_buf_take(&out);
 }
 
-/* --- outcomes ------------------------------------------------------------------------------------------------------ */
+/* --- outcomes ------------------------------------------------------------------------------------------------------
+ */
 
 static slk_status record(slk_verification *v, int draw, bool match, const slk_buf *text, slk_err *err)
 {
-    if (draw == 0) v->greedy = match;
-    else v->sampled[draw - 1] = match;
-    if (!slk_grow(&v->answers, &v->cap_answers, v->n_answers + 1, sizeof *v->answers)) return slk_fail(err, SLK_E_MEMORY, "out of memory");
+    if (draw == 0)
+        v->greedy = match;
+    else
+        v->sampled[draw - 1] = match;
+    if (!slk_grow(&v->answers, &v->cap_answers, v->n_answers + 1, sizeof *v->answers))
+        return slk_fail(err, SLK_E_MEMORY, "out of memory");
     char *own = slk_answer_text(text->data ? text->data : "", text->len);
     if (!own) return slk_fail(err, SLK_E_MEMORY, "out of memory");
-    v->answers[v->n_answers++] = (slk_answer){.text = own, .prompt = v->prompt, .draw = (int16_t)(draw - 1), .match = match};
+    v->answers[v->n_answers++] =
+        (slk_answer){.text = own, .prompt = v->prompt, .draw = (int16_t)(draw - 1), .match = match};
     return SLK_OK;
 }
 
 /* The answer in vf->text is complete: all its draws have their outcome. */
-static slk_status finish_answer(slk_verifier *vf, slk_verification *v, const uint16_t *draws, int n_draws, bool dead, slk_err *err)
+static slk_status finish_answer(slk_verifier *vf, slk_verification *v, const uint16_t *draws, int n_draws, bool dead,
+                                slk_err *err)
 {
     if (n_draws == 0) return SLK_OK;
     int match = vf->judge->match(v->golds, vf->text.data ? vf->text.data : "", vf->text.len);
     if (match < 0) return slk_fail(err, SLK_E_MEMORY, "out of memory");
-    if (match && dead) return slk_fail(err, SLK_E_STATE, "the answer '%s' matches although its beginning was called dead; please report this", vf->text.data);
+    if (match && dead)
+        return slk_fail(err, SLK_E_STATE,
+                        "the answer '%s' matches although its beginning was called dead; please report this",
+                        vf->text.data);
     slk_status s = SLK_OK;
     for (int i = 0; i < n_draws && s == SLK_OK; i++) s = record(v, draws[i], match == 1, &vf->text, err);
     return s;
 }
 
-/* --- branches ------------------------------------------------------------------------------------------------------ */
+/* --- branches ------------------------------------------------------------------------------------------------------
+ */
 
-static slk_status continue_branch(slk_verifier *vf, const branch *from, int32_t token, const uint16_t *draws, int n_draws, bool on_gold, bool dead, double p,
-                                  slk_err *err)
+static slk_status continue_branch(slk_verifier *vf, const branch *from, int32_t token, const uint16_t *draws,
+                                  int n_draws, bool on_gold, bool dead, double p, slk_err *err)
 {
     branch *b = slk_alloc_zero(1, sizeof *b + (size_t)n_draws * sizeof *draws);
     if (!b) return slk_fail(err, SLK_E_MEMORY, "out of memory");
@@ -138,15 +148,19 @@ static slk_status continue_branch(slk_verifier *vf, const branch *from, int32_t 
     b->text_bytes = vf->text.len;
     b->n_draws = n_draws;
     if (n_draws) memcpy(b->draws, draws, (size_t)n_draws * sizeof *draws);
-    slk_status s = b->text ? slk_tree_append(vf->tree, from->seg, &token, 1, &b->seg, err) : slk_fail(err, SLK_E_MEMORY, "out of memory");
+    slk_status s = b->text ? slk_tree_append(vf->tree, from->seg, &token, 1, &b->seg, err)
+                           : slk_fail(err, SLK_E_MEMORY, "out of memory");
     if (s == SLK_OK) s = slk_schedule_add(vf->schedule, b->seg, b, err);
-    if (s == SLK_OK) b->v->n_open++;
-    else free(b->text), free(b);
+    if (s == SLK_OK)
+        b->v->n_open++;
+    else
+        free(b->text), free(b);
     return s;
 }
 
 /* Follow the draws (maybe none: the gold path alone) that take `token` after branch b. */
-static slk_status follow(slk_verifier *vf, const branch *b, int32_t token, const uint16_t *draws, int n_draws, bool on_gold, double p, slk_err *err)
+static slk_status follow(slk_verifier *vf, const branch *b, int32_t token, const uint16_t *draws, int n_draws,
+                         bool on_gold, double p, slk_err *err)
 {
     slk_verification *v = b->v;
     slk_buf_clear(&vf->text);
@@ -172,9 +186,11 @@ static slk_status advance(slk_verifier *vf, branch *b, const slk_top *top, slk_e
     const slk_draws *d = &vf->draws;
     slk_distribution_init(&vf->distribution, top, d->temperature, d->top_k);
     for (int i = 0; i < b->n_draws; i++) {
-        if (b->draws[i] == 0) vf->taken[i] = slk_top_greedy(top);
+        if (b->draws[i] == 0)
+            vf->taken[i] = slk_top_greedy(top);
         else {
-            double u = slk_rng_uniform(d->seed, SLK_PURPOSE_SAMPLE, v->fact_id, v->prompt, (uint32_t)b->draws[i] - 1, (uint32_t)b->n_tokens);
+            double u = slk_rng_uniform(d->seed, SLK_PURPOSE_SAMPLE, v->fact_id, v->prompt, (uint32_t)b->draws[i] - 1,
+                                       (uint32_t)b->n_tokens);
             vf->taken[i] = slk_distribution_pick(&vf->distribution, u);
         }
     }
@@ -201,7 +217,8 @@ static slk_status advance(slk_verifier *vf, branch *b, const slk_top *top, slk_e
         s = follow(vf, b, token, vf->group, n, on_gold, p, err);
     }
     /* nobody is on the gold path any more: only its probability is still wanted */
-    if (s == SLK_OK && gold >= 0 && !gold_taken && p > 0 && b->n_gold + 1 < v->n_gold) s = follow(vf, b, gold, NULL, 0, true, p, err);
+    if (s == SLK_OK && gold >= 0 && !gold_taken && p > 0 && b->n_gold + 1 < v->n_gold)
+        s = follow(vf, b, gold, NULL, 0, true, p, err);
     return s;
 }
 
@@ -236,7 +253,8 @@ slk_status slk_verifier_start(slk_verifier *vf, slk_verification *v, slk_seg pro
     return s;
 }
 
-slk_status slk_verifier_step(slk_verifier *vf, slk_status (*finished)(void *user, slk_verification *v, slk_err *err), void *user, slk_err *err)
+slk_status slk_verifier_step(slk_verifier *vf, slk_status (*finished)(void *user, slk_verification *v, slk_err *err),
+                             void *user, slk_err *err)
 {
     vf->finished = finished;
     vf->user = user;

@@ -8,8 +8,8 @@
 #include "model/model.h"
 
 #define DEFAULT_BATCH_ROWS 512
-/* Facts in flight at most: enough to fill any sensible batch, few enough that the worst case (every draw alive to the token limit)
- * has its address space reserved. */
+/* Facts in flight at most: enough to fill any sensible batch, few enough that the worst case (every draw alive to the
+ * token limit) has its address space reserved. */
 #define MAX_IN_FLIGHT 64
 
 /* A fact in flight. */
@@ -42,10 +42,10 @@ typedef struct prober {
     slk_verifier *verifier;
     slk_naive *naive;
     int32_t n_slots;
-    int32_t n_stem_slots;    /* tokens of the stems that are held */
+    int32_t n_stem_slots; /* tokens of the stems that are held */
     int n_in_flight;
-    job **jobs; /* [MAX_IN_FLIGHT], NULL: free */
-    const slk_fact **sets;   /* [n_ex][n_shots] exemplars of sets_of */
+    job **jobs;            /* [MAX_IN_FLIGHT], NULL: free */
+    const slk_fact **sets; /* [n_ex][n_shots] exemplars of sets_of */
     const slk_fact *sets_of;
     slk_buf prompt, text;
     slk_ids ids;
@@ -67,22 +67,24 @@ static bool judge_alive(const void *golds, const char *text, size_t n_bytes)
 
 const slk_judge slk_golds_judge = {.match = judge_match, .alive = judge_alive};
 
-/* --- prompts ------------------------------------------------------------------------------------------------------- */
+/* --- prompts -------------------------------------------------------------------------------------------------------
+ */
 
 static slk_status out_of_memory(slk_err *err)
 {
     return slk_fail(err, SLK_E_MEMORY, "out of memory");
 }
 
-slk_status slk_gold_tokens(slk_ids *out, const slk_tokenizer *tokenizer, const char *prompt, size_t prompt_bytes, const slk_ids *prompt_ids,
-                           const char *answer, slk_err *err)
+slk_status slk_gold_tokens(slk_ids *out, const slk_tokenizer *tokenizer, const char *prompt, size_t prompt_bytes,
+                           const slk_ids *prompt_ids, const char *answer, slk_err *err)
 {
     slk_buf text;
     slk_ids all = {0};
     slk_buf_init(&text);
     slk_buf_add(&text, prompt, prompt_bytes);
     slk_buf_addf(&text, " %s\n", answer);
-    slk_status s = text.failed ? out_of_memory(err) : slk_tokenizer_encode(tokenizer, text.data, text.len, SLK_ENCODE_BOS, &all, err);
+    slk_status s = text.failed ? out_of_memory(err)
+                               : slk_tokenizer_encode(tokenizer, text.data, text.len, SLK_ENCODE_BOS, &all, err);
     if (s == SLK_OK) {
         bool follows = all.n > prompt_ids->n &&
                        (prompt_ids->n == 0 || !memcmp(all.ids, prompt_ids->ids, prompt_ids->n * sizeof *all.ids));
@@ -120,13 +122,14 @@ static slk_status make_prompt(prober *p, const slk_fact *fact, int e, slk_err *e
     if (p->prompt.failed) return out_of_memory(err);
     s = slk_tokenizer_encode(p->model->tokenizer, p->prompt.data, p->prompt.len, SLK_ENCODE_BOS, &p->ids, err);
     if (s == SLK_OK && p->ids.n + (size_t)p->options->draws.n_max_tokens > (size_t)p->model->config.n_context) {
-        s = slk_fail(err, SLK_E_ARG, "%s: the prompt of '%.80s' has %zu tokens, the model's context %d", p->model->config.name, fact->question, p->ids.n,
-                     p->model->config.n_context);
+        s = slk_fail(err, SLK_E_ARG, "%s: the prompt of '%.80s' has %zu tokens, the model's context %d",
+                     p->model->config.name, fact->question, p->ids.n, p->model->config.n_context);
     }
     return s;
 }
 
-/* Nothing could ever match: every spelling of the gold has a line break or, with the one that ends it, too many tokens. */
+/* Nothing could ever match: every spelling of the gold has a line break or, with the one that ends it, too many tokens.
+ */
 static slk_status is_unlabelable(const prober *p, const slk_fact *fact, bool *out, slk_err *err)
 {
     *out = true;
@@ -140,7 +143,8 @@ static slk_status is_unlabelable(const prober *p, const slk_fact *fact, bool *ou
         ids.n = 0;
         slk_buf_clear(&text);
         slk_buf_addf(&text, " %s\n", gold);
-        s = text.failed ? out_of_memory(err) : slk_tokenizer_encode(p->model->tokenizer, text.data, text.len, 0, &ids, err);
+        s = text.failed ? out_of_memory(err)
+                        : slk_tokenizer_encode(p->model->tokenizer, text.data, text.len, 0, &ids, err);
         if (ids.n <= (size_t)p->options->draws.n_max_tokens) *out = false;
     }
     free(ids.ids);
@@ -148,7 +152,8 @@ static slk_status is_unlabelable(const prober *p, const slk_fact *fact, bool *ou
     return s;
 }
 
-/* --- jobs ---------------------------------------------------------------------------------------------------------- */
+/* --- jobs ----------------------------------------------------------------------------------------------------------
+ */
 
 static void free_job(job *j, int n_ex)
 {
@@ -174,8 +179,11 @@ static job *new_job(prober *p, const slk_fact *fact, slk_err *err, slk_status *s
         j->fact = fact;
         j->gold = slk_alloc_zero(n_ex, sizeof *j->gold);
         j->parts = slk_alloc_zero(n_ex, sizeof *j->parts);
-        j->label = (slk_label){.fact_id = fact->id, .n_ex = (uint16_t)n_ex, .n_samples = (uint16_t)n_samples,
-                               .greedy = slk_alloc_zero(n_ex, 1), .sampled = slk_alloc_zero(n_ex * n_samples, 1),
+        j->label = (slk_label){.fact_id = fact->id,
+                               .n_ex = (uint16_t)n_ex,
+                               .n_samples = (uint16_t)n_samples,
+                               .greedy = slk_alloc_zero(n_ex, 1),
+                               .sampled = slk_alloc_zero(n_ex * n_samples, 1),
                                .p_gold = slk_alloc_zero(n_ex, sizeof(double))};
     }
     if (!j || !j->gold || !j->parts || !j->label.greedy || !j->label.sampled || !j->label.p_gold) {
@@ -186,7 +194,10 @@ static job *new_job(prober *p, const slk_fact *fact, slk_err *err, slk_status *s
     *status = slk_golds_create(&j->golds, &p->options->match, fact, err);
     if (*status == SLK_OK) *status = is_unlabelable(p, fact, &j->label.unlabelable, err);
     for (int e = 0; e < p->n_ex && *status == SLK_OK; e++) {
-        j->parts[e] = (slk_verification){.fact_id = fact->id, .prompt = (uint16_t)e, .golds = j->golds, .user = j,
+        j->parts[e] = (slk_verification){.fact_id = fact->id,
+                                         .prompt = (uint16_t)e,
+                                         .golds = j->golds,
+                                         .user = j,
                                          .sampled = j->label.sampled + (size_t)e * n_samples};
     }
     if (*status == SLK_OK) return j;
@@ -212,19 +223,20 @@ static slk_status deliver(prober *p, job *j, slk_err *err)
         slk_verification *v = &j->parts[e];
         j->label.greedy[e] = v->greedy;
         j->label.p_gold[e] = v->p_gold;
-        if (v->n_answers)
-            memcpy(j->label.answers + j->label.n_answers, v->answers, v->n_answers * sizeof *v->answers);
+        if (v->n_answers) memcpy(j->label.answers + j->label.n_answers, v->answers, v->n_answers * sizeof *v->answers);
         j->label.n_answers += v->n_answers;
         v->n_answers = 0;
     }
     qsort(j->label.answers, j->label.n_answers, sizeof *j->label.answers, compare_answers);
     slk_status s = p->on_label(p->user, &j->label, err);
     p->n_done++;
-    if (s == SLK_OK && !slk_progress_report(p->progress, "probe", "facts", p->n_done, p->n_total)) s = slk_fail(err, SLK_E_INTERRUPTED, "stopped");
+    if (s == SLK_OK && !slk_progress_report(p->progress, "probe", "facts", p->n_done, p->n_total))
+        s = slk_fail(err, SLK_E_INTERRUPTED, "stopped");
     return s;
 }
 
-/* --- the fast way -------------------------------------------------------------------------------------------------- */
+/* --- the fast way --------------------------------------------------------------------------------------------------
+ */
 
 static void close_stems(prober *p, relation *r)
 {
@@ -254,8 +266,8 @@ static slk_status part_finished(void *user, slk_verification *v, slk_err *err)
     return --j->n_left == 0 ? finish_job(user, j, err) : SLK_OK;
 }
 
-/* Hold, for each prompt, the tokens that the first and the last question of the relation have in common (in the order of their texts, so all
- * have them, as text). */
+/* Hold, for each prompt, the tokens that the first and the last question of the relation have in common (in the order
+ * of their texts, so all have them, as text). */
 static slk_status open_stems(prober *p, relation *r, slk_err *err)
 {
     slk_ids first = {0};
@@ -284,7 +296,8 @@ static slk_status start_part(prober *p, job *j, int e, slk_err *err)
     slk_seg seg;
     slk_status s = make_prompt(p, j->fact, e, err);
     if (s == SLK_OK) {
-        s = slk_gold_tokens(&j->gold[e], p->model->tokenizer, p->prompt.data, p->prompt.len, &p->ids, j->fact->answers[0], err);
+        s = slk_gold_tokens(&j->gold[e], p->model->tokenizer, p->prompt.data, p->prompt.len, &p->ids,
+                            j->fact->answers[0], err);
     }
     v->gold = j->gold[e].ids;
     v->n_gold = (int)j->gold[e].n;
@@ -313,7 +326,8 @@ static slk_status start_next(prober *p, slk_err *err)
     return s == SLK_OK && j->label.unlabelable ? finish_job(p, j, err) : s;
 }
 
-/* Tokens that are kept besides the stems: questions and answers in flight. Beyond one batch of them no fact is begun. */
+/* Tokens that are kept besides the stems: questions and answers in flight. Beyond one batch of them no fact is begun.
+ */
 static int32_t n_own_slots(const prober *p)
 {
     return p->n_slots - slk_tree_n_free(p->tree) - p->n_stem_slots;
@@ -328,20 +342,25 @@ static slk_status run_fast(prober *p, slk_err *err)
                (p->n_in_flight == 0 || n_own_slots(p) < slk_schedule_batch_rows(p->schedule))) {
             s = start_next(p, err);
         }
-        if (s == SLK_OK && !slk_schedule_is_empty(p->schedule)) s = slk_verifier_step(p->verifier, part_finished, p, err);
+        if (s == SLK_OK && !slk_schedule_is_empty(p->schedule))
+            s = slk_verifier_step(p->verifier, part_finished, p, err);
     }
     return s;
 }
 
-/* --- the naive way ------------------------------------------------------------------------------------------------- */
+/* --- the naive way -------------------------------------------------------------------------------------------------
+ */
 
 static slk_status naive_part(prober *p, job *j, int e, slk_err *err)
 {
     slk_verification *v = &j->parts[e];
     slk_status s = make_prompt(p, j->fact, e, err);
-    if (s == SLK_OK) s = slk_gold_tokens(&j->gold[e], p->model->tokenizer, p->prompt.data, p->prompt.len, &p->ids, j->fact->answers[0], err);
+    if (s == SLK_OK)
+        s = slk_gold_tokens(&j->gold[e], p->model->tokenizer, p->prompt.data, p->prompt.len, &p->ids,
+                            j->fact->answers[0], err);
     if (s == SLK_OK) {
-        s = slk_naive_path_probability(p->naive, &v->p_gold, p->ids.ids, (int32_t)p->ids.n, j->gold[e].ids, (int)j->gold[e].n, err);
+        s = slk_naive_path_probability(p->naive, &v->p_gold, p->ids.ids, (int32_t)p->ids.n, j->gold[e].ids,
+                                       (int)j->gold[e].n, err);
     }
     for (int draw = -1; draw < p->options->draws.n_samples && s == SLK_OK; draw++) {
         slk_buf_clear(&p->text);
@@ -354,9 +373,12 @@ static slk_status naive_part(prober *p, job *j, int e, slk_err *err)
             free(own);
             return out_of_memory(err);
         }
-        v->answers[v->n_answers++] = (slk_answer){.text = own, .prompt = (uint16_t)e, .draw = (int16_t)draw, .match = match == 1};
-        if (draw < 0) v->greedy = match == 1;
-        else v->sampled[draw] = match == 1;
+        v->answers[v->n_answers++] =
+            (slk_answer){.text = own, .prompt = (uint16_t)e, .draw = (int16_t)draw, .match = match == 1};
+        if (draw < 0)
+            v->greedy = match == 1;
+        else
+            v->sampled[draw] = match == 1;
     }
     return s;
 }
@@ -375,7 +397,8 @@ static slk_status run_naive(prober *p, slk_err *err)
     return s;
 }
 
-/* --- set-up -------------------------------------------------------------------------------------------------------- */
+/* --- set-up --------------------------------------------------------------------------------------------------------
+ */
 
 static int compare_facts(const void *left, const void *right)
 {
@@ -402,12 +425,14 @@ static slk_status group(prober *p, const slk_fact **sorted, size_t n, slk_err *e
     return SLK_OK;
 }
 
-/* Slots for the worst case of all that may be in flight, every draw alive to the token limit; memory is touched as they are used. */
+/* Slots for the worst case of all that may be in flight, every draw alive to the token limit; memory is touched as they
+ * are used. */
 static slk_status open_fast(prober *p, slk_err *err)
 {
     const slk_draws *d = &p->options->draws;
     int32_t rows = p->options->n_batch_rows > 0 ? p->options->n_batch_rows : DEFAULT_BATCH_ROWS;
-    int64_t slots = 65536 + 8 * (int64_t)rows + (int64_t)MAX_IN_FLIGHT * p->n_ex * (int64_t)(d->n_samples + 1) * d->n_max_tokens;
+    int64_t slots =
+        65536 + 8 * (int64_t)rows + (int64_t)MAX_IN_FLIGHT * p->n_ex * (int64_t)(d->n_samples + 1) * d->n_max_tokens;
     if (slots > INT32_MAX / 2) slots = INT32_MAX / 2;
     slk_status s = SLK_E_MEMORY;
     for (p->n_slots = (int32_t)slots; p->n_slots > 4096; p->n_slots /= 2) {
@@ -441,20 +466,35 @@ static void close_prober(prober *p)
 static void fill_stats(const prober *p, double since_ms, slk_probe_stats *out)
 {
     const slk_forward_stats *f = slk_forward_get_stats(p->forward);
-    *out = (slk_probe_stats){.n_facts = p->n_done, .n_rows = f->n_rows, .n_logit_rows = f->n_logit_rows, .n_batches = f->n_batches,
-                             .wall_ms = slk_clock_ms() - since_ms, .flop = slk_forward_flop(p->forward), .matmul_ms = f->matmul_ms,
-                             .attention_ms = f->attention_ms, .rowwise_ms = f->rowwise_ms, .logits_ms = f->logits_ms, .top_ms = f->top_ms};
+    *out = (slk_probe_stats){.n_facts = p->n_done,
+                             .n_rows = f->n_rows,
+                             .n_logit_rows = f->n_logit_rows,
+                             .n_batches = f->n_batches,
+                             .wall_ms = slk_clock_ms() - since_ms,
+                             .flop = slk_forward_flop(p->forward),
+                             .matmul_ms = f->matmul_ms,
+                             .attention_ms = f->attention_ms,
+                             .rowwise_ms = f->rowwise_ms,
+                             .logits_ms = f->logits_ms,
+                             .top_ms = f->top_ms};
 }
 
-slk_status slk_probe_run(const slk_model *model, const slk_fact *const *facts, size_t n_facts, const slk_exemplars *exemplars,
-                         const slk_probe_options *options, slk_status (*on_label)(void *user, slk_label *label, slk_err *err), void *user,
+slk_status slk_probe_run(const slk_model *model, const slk_fact *const *facts, size_t n_facts,
+                         const slk_exemplars *exemplars, const slk_probe_options *options,
+                         slk_status (*on_label)(void *user, slk_label *label, slk_err *err), void *user,
                          const slk_progress *progress, slk_probe_stats *stats, slk_err *err)
 {
     if (stats) *stats = (slk_probe_stats){0};
     if (n_facts == 0) return SLK_OK;
     double since = slk_clock_ms();
-    prober p = {.model = model, .exemplars = exemplars, .options = options, .n_ex = (int)options->n_ex, .on_label = on_label,
-                .user = user, .progress = progress, .n_total = n_facts};
+    prober p = {.model = model,
+                .exemplars = exemplars,
+                .options = options,
+                .n_ex = (int)options->n_ex,
+                .on_label = on_label,
+                .user = user,
+                .progress = progress,
+                .n_total = n_facts};
     slk_buf_init(&p.prompt);
     slk_buf_init(&p.text);
     const slk_fact **sorted = slk_alloc(n_facts, sizeof *sorted);
@@ -466,7 +506,8 @@ slk_status slk_probe_run(const slk_model *model, const slk_fact *const *facts, s
     p.sets = slk_alloc((size_t)p.n_ex * options->n_shots, sizeof *p.sets);
     if (s == SLK_OK && !p.sets) s = out_of_memory(err);
     if (s == SLK_OK) s = slk_forward_create(&p.forward, model, err);
-    if (s == SLK_OK) s = options->naive ? slk_naive_create(&p.naive, model, p.forward, &options->draws, err) : open_fast(&p, err);
+    if (s == SLK_OK)
+        s = options->naive ? slk_naive_create(&p.naive, model, p.forward, &options->draws, err) : open_fast(&p, err);
     if (s == SLK_OK) s = options->naive ? run_naive(&p, err) : run_fast(&p, err);
     if (stats && p.forward) fill_stats(&p, since, stats);
     close_prober(&p);

@@ -30,9 +30,11 @@ typedef struct slk_score_options {
 } slk_score_options;
 
 /* Score pairs [n]; on_score is called in their order. An answer of more than n_max_tokens tokens has p_sample 0.
- * Errors: SLK_E_ARG (a pair longer than the context: names its number, from 1), SLK_E_FORMAT, what on_score returns, slk_forward_run's. */
-slk_status slk_score_run(const struct slk_model *model, const slk_pair *pairs, size_t n, const slk_score_options *options,
-                         slk_status (*on_score)(void *user, size_t index, const slk_score *score, slk_err *err), void *user,
-                         const slk_progress *progress, slk_err *err);
+ * Errors: SLK_E_ARG (a pair longer than the context: names its number, from 1), SLK_E_FORMAT, what on_score returns,
+ * slk_forward_run's. */
+slk_status slk_score_run(const struct slk_model *model, const slk_pair *pairs, size_t n,
+                         const slk_score_options *options,
+                         slk_status (*on_score)(void *user, size_t index, const slk_score *score, slk_err *err),
+                         void *user, const slk_progress *progress, slk_err *err);
 
 #endif

@@ -29,7 +29,8 @@ static int read_int(reader *r, const char *key, int64_t fallback, int64_t max)
     if (r->status != SLK_OK) return 1;
     if (!slk_gguf_get_u64(r->file, name, &value)) {
         if (slk_gguf_get_array(r->file, name, &type, &n)) {
-            r->status = slk_fail(r->err, SLK_E_UNSUPPORTED, "%s: %s differs by layer, expected one number", slk_gguf_path(r->file), name);
+            r->status = slk_fail(r->err, SLK_E_UNSUPPORTED, "%s: %s differs by layer, expected one number",
+                                 slk_gguf_path(r->file), name);
             return 1;
         }
         if (fallback >= 0) return (int)fallback;
@@ -53,12 +54,14 @@ static double read_real(reader *r, const char *key, double fallback, bool requir
     if (r->status != SLK_OK) return fallback;
     if (!slk_gguf_get_f64(r->file, name, &value)) {
         if (required) {
-            r->status = slk_fail(r->err, SLK_E_FORMAT, "%s: key %s is missing or no number", slk_gguf_path(r->file), name);
+            r->status =
+                slk_fail(r->err, SLK_E_FORMAT, "%s: key %s is missing or no number", slk_gguf_path(r->file), name);
         }
         return fallback;
     }
     if (!isfinite(value) || value < 0) {
-        r->status = slk_fail(r->err, SLK_E_FORMAT, "%s: %s is %g, expected a positive number", slk_gguf_path(r->file), name, value);
+        r->status = slk_fail(r->err, SLK_E_FORMAT, "%s: %s is %g, expected a positive number", slk_gguf_path(r->file),
+                             name, value);
     }
     return value;
 }
@@ -70,11 +73,13 @@ static void read_rope(reader *r, slk_config *c, const slk_family *family)
     c->rope_scale = 1;
     if (!c->rope) return;
     c->rope_base = read_real(r, "rope.freq_base", 10000, false);
-    c->rope_base_local = read_real(r, "rope.freq_base_swa", family->rope_base_local > 0 ? family->rope_base_local : c->rope_base, false);
+    c->rope_base_local =
+        read_real(r, "rope.freq_base_swa", family->rope_base_local > 0 ? family->rope_base_local : c->rope_base, false);
     c->rope_local = family->rope_base_local > 0;
     int n_rotated = read_int(r, "rope.dimension_count", c->head_dim, 1 << 16);
     if (r->status == SLK_OK && n_rotated != c->head_dim) {
-        r->status = slk_fail(r->err, SLK_E_UNSUPPORTED, "%s: %s.rope.dimension_count is %d and heads have %d, expected all of a head to rotate",
+        r->status = slk_fail(r->err, SLK_E_UNSUPPORTED,
+                             "%s: %s.rope.dimension_count is %d and heads have %d, expected all of a head to rotate",
                              slk_gguf_path(r->file), c->arch, n_rotated, c->head_dim);
         return;
     }
@@ -86,13 +91,17 @@ static void read_rope(reader *r, slk_config *c, const slk_family *family)
         linear = type.len == 6 && !memcmp(type.data, "linear", 6);
         bool none = type.len == 4 && !memcmp(type.data, "none", 4);
         if (!linear && !none) {
-            r->status = slk_fail(r->err, SLK_E_UNSUPPORTED, "%s: %s is '%.*s', expected none or linear (Llama 3 scaling comes as the tensor rope_freqs.weight)",
-                                 slk_gguf_path(r->file), name, (int)(type.len < 64 ? type.len : 64), type.data);
+            r->status = slk_fail(
+                r->err, SLK_E_UNSUPPORTED,
+                "%s: %s is '%.*s', expected none or linear (Llama 3 scaling comes as the tensor rope_freqs.weight)",
+                slk_gguf_path(r->file), name, (int)(type.len < 64 ? type.len : 64), type.data);
             return;
         }
     }
-    if (linear) c->rope_scale = read_real(r, "rope.scaling.factor", 1, false);
-    else c->rope_scale = read_real(r, "rope.scale_linear", 1, false); /* the name that old files have */
+    if (linear)
+        c->rope_scale = read_real(r, "rope.scaling.factor", 1, false);
+    else
+        c->rope_scale = read_real(r, "rope.scale_linear", 1, false); /* the name that old files have */
     if (c->rope_scale <= 0) c->rope_scale = 1;
 }
 
@@ -136,11 +145,14 @@ slk_status slk_config_read_gguf(slk_config *c, const slk_gguf *file, slk_err *er
     c->d_ff = read_int(&r, "feed_forward_length", -1, 1 << 19);
     c->n_context = read_int(&r, "context_length", 1 << 20, 1 << 24);
     c->norm = family->norm;
-    c->norm_eps = (float)read_real(&r, family->norm == SLK_NORM_RMS ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon", 0, true);
+    c->norm_eps = (float)read_real(
+        &r, family->norm == SLK_NORM_RMS ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon", 0,
+        true);
     if (r.status != SLK_OK) return r.status;
     if (c->n_heads % c->n_kv_heads != 0 || c->head_dim < 2 || c->head_dim % 2 != 0 || value_dim != c->head_dim) {
-        return slk_fail(err, SLK_E_UNSUPPORTED, "%s: %d heads on %d key/value heads of width %d and %d, expected a multiple and one even width", path,
-                        c->n_heads, c->n_kv_heads, c->head_dim, value_dim);
+        return slk_fail(err, SLK_E_UNSUPPORTED,
+                        "%s: %d heads on %d key/value heads of width %d and %d, expected a multiple and one even width",
+                        path, c->n_heads, c->n_kv_heads, c->head_dim, value_dim);
     }
     c->post_norms = family->post_norms;
     c->qk_norm = family->qk_norm;
@@ -151,7 +163,8 @@ slk_status slk_config_read_gguf(slk_config *c, const slk_gguf *file, slk_err *er
     c->embed_scale = family->scaled_embedding ? sqrtf((float)c->d_model) : 1;
     read_rope(&r, c, family);
     c->window = read_int(&r, "attention.sliding_window", 0, 1 << 24);
-    if (c->window > 0) c->window_pattern = read_int(&r, "attention.sliding_window_pattern", family->window_pattern, 1024);
+    if (c->window > 0)
+        c->window_pattern = read_int(&r, "attention.sliding_window_pattern", family->window_pattern, 1024);
     c->attention_softcap = (float)read_real(&r, "attn_logit_softcapping", family->attention_softcap, false);
     c->logit_softcap = (float)read_real(&r, "final_logit_softcapping", family->logit_softcap, false);
     c->query_scalar = slk_config_implied_scalar(c);

@@ -63,7 +63,8 @@ void slk_family_gguf_name(char out[SLK_NAME_BYTES], const slk_name *name, int la
 void slk_family_hf_name(char out[SLK_NAME_BYTES], const slk_name *name, int layer, const char *suffix);
 /* The entry, layer (0 for tensors outside layers) and suffix of a GGUF tensor name. NULL: no tensor of this family. */
 const slk_name *slk_family_parse_gguf(const slk_family *family, const char *tensor, int *layer, const char **suffix);
-/* The same for a safetensors name, with or without the first word ("model."), which checkpoints of the bare decoder leave out. */
+/* The same for a safetensors name, with or without the first word ("model."), which checkpoints of the bare decoder
+ * leave out. */
 const slk_name *slk_family_parse_hf(const slk_family *family, const char *tensor, int *layer, const char **suffix);
 /* Is the entry a tensor of every layer? */
 bool slk_family_is_layered(const slk_name *name);

@@ -10,24 +10,24 @@
 #include "base/progress.h"
 #include "model/model.h"
 
-/* Rows that go through norm, product and activation together: their intermediates (24 kB a row for SmolLM2) stay in the last-level
- * cache, and matrix products are at their peak from about 100 rows up. */
+/* Rows that go through norm, product and activation together: their intermediates (24 kB a row for SmolLM2) stay in the
+ * last-level cache, and matrix products are at their peak from about 100 rows up. */
 #define TILE_ROWS 512
 
 struct slk_forward {
     const slk_model *model;
     slk_forward_stats stats;
-    size_t cap_rows;   /* rows that x, q and y hold */
-    float *x;          /* [cap_rows, d_model] residual stream */
-    char *q, *y;       /* [cap_rows, n_heads * head_dim] compute type */
-    char *normed;      /* [TILE_ROWS, d_model] compute type */
-    float *wide;       /* [TILE_ROWS, max(qkv width, gate_up width, SLK_LOGITS_CHUNK)] */
-    char *hidden;      /* [TILE_ROWS, d_ff] compute type */
-    char *low;         /* [TILE_ROWS, largest rank] compute type: A x of an adapter */
-    float *block;      /* [TILE_ROWS, d_model] output of a block that is normed before it is added */
+    size_t cap_rows;              /* rows that x, q and y hold */
+    float *x;                     /* [cap_rows, d_model] residual stream */
+    char *q, *y;                  /* [cap_rows, n_heads * head_dim] compute type */
+    char *normed;                 /* [TILE_ROWS, d_model] compute type */
+    float *wide;                  /* [TILE_ROWS, max(qkv width, gate_up width, SLK_LOGITS_CHUNK)] */
+    char *hidden;                 /* [TILE_ROWS, d_ff] compute type */
+    char *low;                    /* [TILE_ROWS, largest rank] compute type: A x of an adapter */
+    float *block;                 /* [TILE_ROWS, d_model] output of a block that is normed before it is added */
     int32_t spare_ids[TILE_ROWS]; /* for asks that want whole rows of logits and no top */
     float spare_logits[TILE_ROWS];
-    int32_t n_rotary;  /* positions in the tables */
+    int32_t n_rotary;    /* positions in the tables */
     float *rotary[2][2]; /* full layers, windowed layers: cos, sin [n_rotary, head_dim / 2] */
 };
 
@@ -36,7 +36,8 @@ static size_t element_bytes(const slk_forward *f)
     return slk_compute_dtype(f->model->compute) == SLK_DTYPE_BF16 ? 2 : 4;
 }
 
-/* --- cache --------------------------------------------------------------------------------------------------------- */
+/* --- cache ---------------------------------------------------------------------------------------------------------
+ */
 
 slk_status slk_cache_create(slk_cache **out, const slk_model *model, int32_t n_slots, slk_err *err)
 {
@@ -49,7 +50,8 @@ slk_status slk_cache_create(slk_cache **out, const slk_model *model, int32_t n_s
     cache->memory_bytes = token_bytes * (size_t)n_slots;
     cache->layers = slk_alloc_zero((size_t)c->n_layers, sizeof *cache->layers);
     /* Pages come into being, zeroed, when they are first written. */
-    cache->memory = mmap(NULL, cache->memory_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    cache->memory =
+        mmap(NULL, cache->memory_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (cache->memory == MAP_FAILED) cache->memory = NULL;
     if (!cache->layers || !cache->memory) {
         slk_cache_free(cache);
@@ -73,7 +75,8 @@ void slk_cache_free(slk_cache *cache)
     free(cache);
 }
 
-/* --- scratch ------------------------------------------------------------------------------------------------------- */
+/* --- scratch -------------------------------------------------------------------------------------------------------
+ */
 
 slk_status slk_forward_create(slk_forward **out, const slk_model *model, slk_err *err)
 {
@@ -136,8 +139,8 @@ static slk_status reserve_rows(slk_forward *f, size_t n_rows, slk_err *err)
     return SLK_OK;
 }
 
-/* cos and sin of position * frequency, in double and rounded once. Frequencies base^(-2i/head_dim), divided by the file's
- * rope_freqs (Llama 3) and by the linear scale, which windowed layers with a base of their own do not have. */
+/* cos and sin of position * frequency, in double and rounded once. Frequencies base^(-2i/head_dim), divided by the
+ * file's rope_freqs (Llama 3) and by the linear scale, which windowed layers with a base of their own do not have. */
 static slk_status reserve_rotary(slk_forward *f, int32_t n_positions, slk_err *err)
 {
     const slk_model *m = f->model;
@@ -151,7 +154,8 @@ static slk_status reserve_rotary(slk_forward *f, int32_t n_positions, slk_err *e
         float *tables[2];
         for (int i = 0; i < 2; i++) {
             tables[i] = realloc(f->rotary[local][i], (size_t)n_positions * half * sizeof(float));
-            if (!tables[i]) return slk_fail(err, SLK_E_MEMORY, "out of memory for rotary tables of %d positions", n_positions);
+            if (!tables[i])
+                return slk_fail(err, SLK_E_MEMORY, "out of memory for rotary tables of %d positions", n_positions);
             f->rotary[local][i] = tables[i];
         }
         for (size_t i = 0; i < half; i++) {
@@ -167,7 +171,8 @@ static slk_status reserve_rotary(slk_forward *f, int32_t n_positions, slk_err *e
     return SLK_OK;
 }
 
-/* --- a layer ------------------------------------------------------------------------------------------------------- */
+/* --- a layer -------------------------------------------------------------------------------------------------------
+ */
 
 static slk_attention layer_attention(const slk_forward *f, int i)
 {
@@ -175,17 +180,28 @@ static slk_attention layer_attention(const slk_forward *f, int i)
     const slk_layer *layer = &f->model->layers[i];
     bool windowed = slk_config_is_windowed(c, i);
     return (slk_attention){
-        .n_heads = c->n_heads, .n_kv_heads = c->n_kv_heads, .head_dim = c->head_dim, .scale = c->attention_scale,
-        .softcap = c->attention_softcap, .window = windowed ? c->window : 0, .q_gain = layer->q_gain, .k_gain = layer->k_gain,
-        .qk_eps = c->norm_eps, .rope_pairs = c->rope_pairs, .rope_cos = f->rotary[windowed][0], .rope_sin = f->rotary[windowed][1],
+        .n_heads = c->n_heads,
+        .n_kv_heads = c->n_kv_heads,
+        .head_dim = c->head_dim,
+        .scale = c->attention_scale,
+        .softcap = c->attention_softcap,
+        .window = windowed ? c->window : 0,
+        .q_gain = layer->q_gain,
+        .k_gain = layer->k_gain,
+        .qk_eps = c->norm_eps,
+        .rope_pairs = c->rope_pairs,
+        .rope_cos = f->rotary[windowed][0],
+        .rope_sin = f->rotary[windowed][1],
     };
 }
 
 static void norm_rows(const slk_forward *f, void *y, const float *x, const float *gain, const float *bias, int64_t n)
 {
     const slk_config *c = &f->model->config;
-    if (c->norm == SLK_NORM_RMS) slk_compute_rms_norm(f->model->compute, y, x, gain, c->norm_eps, n, c->d_model);
-    else slk_compute_layer_norm(f->model->compute, y, x, gain, bias, c->norm_eps, n, c->d_model);
+    if (c->norm == SLK_NORM_RMS)
+        slk_compute_rms_norm(f->model->compute, y, x, gain, c->norm_eps, n, c->d_model);
+    else
+        slk_compute_layer_norm(f->model->compute, y, x, gain, bias, c->norm_eps, n, c->d_model);
 }
 
 static double lap(double *since)
@@ -195,22 +211,24 @@ static double lap(double *since)
     return ms;
 }
 
-/* y [n, w->n_out] = W in, or, with accumulate, y += W in; with an adapter B (A in) is added to either. Rows of in are dense. */
-static slk_status multiply(slk_forward *f, float *y, const void *in, const slk_weight *w, int i, slk_adapted matrix, int64_t n, bool accumulate,
-                           slk_err *err)
+/* y [n, w->n_out] = W in, or, with accumulate, y += W in; with an adapter B (A in) is added to either. Rows of in are
+ * dense. */
+static slk_status multiply(slk_forward *f, float *y, const void *in, const slk_weight *w, int i, slk_adapted matrix,
+                           int64_t n, bool accumulate, slk_err *err)
 {
     slk_compute *compute = f->model->compute;
     const slk_low_rank *low = f->model->adapter ? slk_adapter_get(f->model->adapter, i, matrix) : NULL;
     slk_status s = slk_compute_matmul(compute, y, SLK_DTYPE_F32, w->n_out, in, w->n_in, w, n, accumulate, err);
     if (s != SLK_OK || !low) return s;
-    s = slk_compute_matmul(compute, f->low, slk_compute_dtype(compute), low->a.n_out, in, w->n_in, &low->a, n, false, err);
+    s = slk_compute_matmul(compute, f->low, slk_compute_dtype(compute), low->a.n_out, in, w->n_in, &low->a, n, false,
+                           err);
     if (s != SLK_OK) return s;
     return slk_compute_matmul(compute, y, SLK_DTYPE_F32, w->n_out, f->low, low->b.n_in, &low->b, n, true, err);
 }
 
 /* x += W in, or x += norm(W in) where the family norms a block's output. */
-static slk_status add_block(slk_forward *f, float *x, const void *in, const slk_weight *w, int i, slk_adapted matrix, const float *post_gain, int64_t n,
-                            slk_err *err)
+static slk_status add_block(slk_forward *f, float *x, const void *in, const slk_weight *w, int i, slk_adapted matrix,
+                            const float *post_gain, int64_t n, slk_err *err)
 {
     const slk_config *c = &f->model->config;
     slk_compute *compute = f->model->compute;
@@ -237,7 +255,8 @@ static slk_status attention_block(slk_forward *f, slk_cache *cache, const slk_ba
         slk_status s = multiply(f, f->wide, f->normed, &layer->qkv, i, SLK_ADAPTED_QKV, n, false, err);
         if (s != SLK_OK) return s;
         f->stats.matmul_ms += lap(&clock);
-        slk_compute_split_qkv(compute, f->q + (size_t)r * d_q_bytes, &cache->layers[i], f->wide, b->pos + r, b->slot + r, &a, n);
+        slk_compute_split_qkv(compute, f->q + (size_t)r * d_q_bytes, &cache->layers[i], f->wide, b->pos + r,
+                              b->slot + r, &a, n);
         f->stats.rowwise_ms += lap(&clock);
     }
     slk_status s = slk_compute_attention(compute, f->y, f->q, &cache->layers[i], &a, b->paths, b->n_paths, err);
@@ -245,8 +264,8 @@ static slk_status attention_block(slk_forward *f, slk_cache *cache, const slk_ba
     f->stats.attention_ms += lap(&clock);
     for (int32_t r = 0; r < b->n_rows; r += TILE_ROWS) {
         int64_t n = b->n_rows - r < TILE_ROWS ? b->n_rows - r : TILE_ROWS;
-        s = add_block(f, f->x + (size_t)r * (size_t)c->d_model, f->y + (size_t)r * d_q_bytes, &layer->attn_out, i, SLK_ADAPTED_ATTN_OUT,
-                      layer->post_attn_gain, n, err);
+        s = add_block(f, f->x + (size_t)r * (size_t)c->d_model, f->y + (size_t)r * d_q_bytes, &layer->attn_out, i,
+                      SLK_ADAPTED_ATTN_OUT, layer->post_attn_gain, n, err);
         if (s != SLK_OK) return s;
     }
     f->stats.matmul_ms += lap(&clock);
@@ -276,10 +295,11 @@ static slk_status ffn_block(slk_forward *f, const slk_batch *b, int i, slk_err *
     return SLK_OK;
 }
 
-/* --- logits -------------------------------------------------------------------------------------------------------- */
+/* --- logits --------------------------------------------------------------------------------------------------------
+ */
 
-/* Asks [first, first + n): their rows are gathered, normed, and multiplied with the output matrix chunk by chunk, so that the matrix
- * is read once and no more than SLK_LOGITS_CHUNK columns of logits exist at a time. */
+/* Asks [first, first + n): their rows are gathered, normed, and multiplied with the output matrix chunk by chunk, so
+ * that the matrix is read once and no more than SLK_LOGITS_CHUNK columns of logits exist at a time. */
 static slk_status logits_tile(slk_forward *f, const slk_batch *b, int32_t first, int64_t n, slk_top *tops, slk_err *err)
 {
     const slk_model *m = f->model;
@@ -290,7 +310,9 @@ static slk_status logits_tile(slk_forward *f, const slk_batch *b, int32_t first,
     for (int64_t i = 0; i < n; i++) {
         memcpy(f->block + (size_t)i * d, f->x + (size_t)b->asks[first + i].row * d, d * sizeof(float));
         any_top |= b->asks[first + i].top != NULL;
-        tops[i] = b->asks[first + i].top ? *b->asks[first + i].top : (slk_top){.k = 1, .ids = &f->spare_ids[i], .logits = &f->spare_logits[i], .target = -1};
+        tops[i] = b->asks[first + i].top
+                      ? *b->asks[first + i].top
+                      : (slk_top){.k = 1, .ids = &f->spare_ids[i], .logits = &f->spare_logits[i], .target = -1};
         tops[i].n = 0;
         tops[i].max = -INFINITY;
         tops[i].sum = 0;
@@ -299,10 +321,13 @@ static slk_status logits_tile(slk_forward *f, const slk_batch *b, int32_t first,
     for (int chunk = 0; chunk < m->n_chunks; chunk++) {
         const slk_weight *w = &m->output[chunk];
         int64_t column = (int64_t)chunk * SLK_LOGITS_CHUNK;
-        slk_status s = slk_compute_matmul(m->compute, f->wide, SLK_DTYPE_F32, SLK_LOGITS_CHUNK, f->normed, c->d_model, w, n, false, err);
+        slk_status s = slk_compute_matmul(m->compute, f->wide, SLK_DTYPE_F32, SLK_LOGITS_CHUNK, f->normed, c->d_model,
+                                          w, n, false, err);
         if (s != SLK_OK) return s;
         f->stats.logits_ms += lap(&clock);
-        if (any_top) slk_compute_top(m->compute, tops, f->wide, SLK_LOGITS_CHUNK, n, (int32_t)column, (int32_t)w->n_out, c->logit_softcap);
+        if (any_top)
+            slk_compute_top(m->compute, tops, f->wide, SLK_LOGITS_CHUNK, n, (int32_t)column, (int32_t)w->n_out,
+                            c->logit_softcap);
         for (int64_t i = 0; i < n; i++) {
             float *out = b->asks[first + i].logits;
             if (!out) continue;
@@ -331,7 +356,8 @@ static slk_status all_logits(slk_forward *f, const slk_batch *b, slk_err *err)
     return s;
 }
 
-/* --- run ----------------------------------------------------------------------------------------------------------- */
+/* --- run -----------------------------------------------------------------------------------------------------------
+ */
 
 static slk_status embed_rows(slk_forward *f, const slk_batch *b, slk_err *err)
 {

@@ -1,8 +1,9 @@
 /* The forward pass of any described decoder over one batch of packed rows.
  *
- * A row is one token: it has a position, a slot of the cache where its keys and values go, and a path (the slots that it may
- * attend to). Who shares what is decided by the caller (model/tree.h; infer/naive.c has a plain linear cache): the pass itself
- * only sees slots. Rows are worked off in tiles that stay in the processor's cache; a row's bits do not depend on the batch. */
+ * A row is one token: it has a position, a slot of the cache where its keys and values go, and a path (the slots that
+ * it may attend to). Who shares what is decided by the caller (model/tree.h; infer/naive.c has a plain linear cache):
+ * the pass itself only sees slots. Rows are worked off in tiles that stay in the processor's cache; a row's bits do not
+ * depend on the batch. */
 #ifndef SLK_MODEL_FORWARD_H
 #define SLK_MODEL_FORWARD_H
 
@@ -10,13 +11,14 @@
 #include "base/error.h"
 #include "compute/compute.h"
 
-/* Columns of logits that are in memory at a time; also the shape of that product, so it is part of what decides bits. */
+/* Columns of logits that are in memory at a time; also the shape of that product, so it is part of what decides bits.
+ */
 #define SLK_LOGITS_CHUNK 4096
 
 struct slk_model;
 
-/* Keys and values of up to n_slots tokens, for every layer. Address space is reserved at once, memory is used as slots are
- * written: a generous n_slots costs nothing. */
+/* Keys and values of up to n_slots tokens, for every layer. Address space is reserved at once, memory is used as slots
+ * are written: a generous n_slots costs nothing. */
 typedef struct slk_cache {
     slk_kv *layers; /* [n_layers] */
     int32_t n_slots;
@@ -40,9 +42,10 @@ typedef struct slk_batch {
     const int32_t *tokens, *pos, *slot; /* [n_rows] */
     const slk_path *paths;              /* [n_paths], their rows cover 0 .. n_rows - 1 in order */
     int32_t n_paths;
-    const slk_ask *asks;                /* [n_asks] by ascending row */
+    const slk_ask *asks; /* [n_asks] by ascending row */
     int32_t n_asks;
-    float *hidden; /* [n_layers + 1][n_rows][d_model] or NULL: what enters layer 0, then each layer's output, the last after the final norm */
+    float *hidden; /* [n_layers + 1][n_rows][d_model] or NULL: what enters layer 0, then each layer's output, the last
+                      after the final norm */
 } slk_batch;
 
 /* What was done, for rates: rows and logit rows so far, and milliseconds by kind of work. */
@@ -56,7 +59,8 @@ typedef struct slk_forward slk_forward;
 slk_status slk_forward_create(slk_forward **out, const struct slk_model *model, slk_err *err);
 void slk_forward_free(slk_forward *forward);
 const slk_forward_stats *slk_forward_get_stats(const slk_forward *forward);
-/* FLOP of the work counted in stats: 2 x body parameters x rows + 2 x d_model x n_vocab x logit rows. An adapter's are not counted. */
+/* FLOP of the work counted in stats: 2 x body parameters x rows + 2 x d_model x n_vocab x logit rows. An adapter's are
+ * not counted. */
 double slk_forward_flop(const slk_forward *forward);
 
 /* Compute the batch: keys and values of all rows go into cache, logits of the asked rows to their asks.

@@ -11,7 +11,6 @@
 #include "model/vocab.h"
 #include "token/tokenizer_json.h"
 
-
 typedef struct loader {
     slk_model *m;
     slk_dtype dtype; /* compute type */
@@ -26,7 +25,8 @@ static void *own(loader *l, size_t n, size_t size)
     if (l->status != SLK_OK) return NULL;
     if (slk_grow(&m->owned, &m->cap_owned, m->n_owned + 1, sizeof *m->owned)) p = slk_alloc_aligned(n, size);
     if (!p) {
-        l->status = slk_fail(l->err, SLK_E_MEMORY, "%s: out of memory for %zu values of %zu bytes", slk_source_path(m->source), n, size);
+        l->status = slk_fail(l->err, SLK_E_MEMORY, "%s: out of memory for %zu values of %zu bytes",
+                             slk_source_path(m->source), n, size);
         return NULL;
     }
     m->owned[m->n_owned++] = p;
@@ -43,8 +43,9 @@ static bool find(loader *l, slk_tensor *t, const char *name, int64_t n_out, int6
     l->status = s;
     if (s != SLK_OK) return false;
     if (t->n_rows == n_out && t->n_cols == n_in && (t->is_vector || n_out > 1)) return true;
-    l->status = slk_fail(l->err, SLK_E_SHAPE, "%s: tensor %s is [%lld, %lld], expected [%lld, %lld] (rows, columns)", slk_source_path(l->m->source),
-                         t->name, (long long)t->n_rows, (long long)t->n_cols, (long long)n_out, (long long)n_in);
+    l->status = slk_fail(l->err, SLK_E_SHAPE, "%s: tensor %s is [%lld, %lld], expected [%lld, %lld] (rows, columns)",
+                         slk_source_path(l->m->source), t->name, (long long)t->n_rows, (long long)t->n_cols,
+                         (long long)n_out, (long long)n_in);
     return false;
 }
 
@@ -117,7 +118,8 @@ static slk_weight load_matrix(loader *l, int layer, const part *parts, int n_par
     for (int i = 0; i < n_parts; i++) w.n_out += parts[i].n_out;
     char *data = l->status == SLK_OK ? slk_alloc_aligned((size_t)(w.n_out * n_in), element_bytes(l)) : NULL;
     if (!data) {
-        if (l->status == SLK_OK) l->status = slk_fail(l->err, SLK_E_MEMORY, "%s: out of memory", slk_source_path(l->m->source));
+        if (l->status == SLK_OK)
+            l->status = slk_fail(l->err, SLK_E_MEMORY, "%s: out of memory", slk_source_path(l->m->source));
         return w;
     }
     float *bias = NULL;
@@ -152,7 +154,8 @@ static void load_output(loader *l)
     m->n_chunks = (c->n_vocab + SLK_LOGITS_CHUNK - 1) / SLK_LOGITS_CHUNK;
     m->output = own(l, (size_t)m->n_chunks, sizeof *m->output);
     for (int i = 0; found && m->output && i < m->n_chunks && l->status == SLK_OK; i++) {
-        int64_t row = (int64_t)i * SLK_LOGITS_CHUNK, n = c->n_vocab - row < SLK_LOGITS_CHUNK ? c->n_vocab - row : SLK_LOGITS_CHUNK;
+        int64_t row = (int64_t)i * SLK_LOGITS_CHUNK,
+                n = c->n_vocab - row < SLK_LOGITS_CHUNK ? c->n_vocab - row : SLK_LOGITS_CHUNK;
         m->output[i] = (slk_weight){.n_out = n, .n_in = c->d_model};
         void *data = slk_alloc_aligned((size_t)(n * c->d_model), element_bytes(l));
         if (!data) {
@@ -226,13 +229,14 @@ size_t slk_config_kv_bytes(const slk_config *c, slk_dtype dtype)
 static slk_status load_tokenizer(slk_model *m, slk_err *err)
 {
     const slk_gguf *file = slk_source_gguf(m->source);
-    if (!file) return slk_tokenizer_open_json(&m->tokenizer, slk_source_path(m->source), (size_t)m->config.n_vocab, err);
+    if (!file)
+        return slk_tokenizer_open_json(&m->tokenizer, slk_source_path(m->source), (size_t)m->config.n_vocab, err);
     slk_status s = slk_model_load_tokenizer(&m->tokenizer, file, err);
     if (s != SLK_OK) return s;
     size_t n_tokens = slk_tokenizer_n_tokens(m->tokenizer);
     if ((size_t)m->config.n_vocab >= n_tokens) return SLK_OK;
-    return slk_fail(err, SLK_E_SHAPE, "%s: tensor token_embd.weight has %d rows for a vocabulary of %zu", slk_source_path(m->source),
-                    m->config.n_vocab, n_tokens);
+    return slk_fail(err, SLK_E_SHAPE, "%s: tensor token_embd.weight has %d rows for a vocabulary of %zu",
+                    slk_source_path(m->source), m->config.n_vocab, n_tokens);
 }
 
 /* A model that does not fit would be killed by the system in the middle of work: refuse it at once. */
@@ -241,8 +245,10 @@ static slk_status check_memory(const slk_model *m, slk_dtype dtype, slk_err *err
     double need = (double)slk_config_weights_bytes(&m->config, dtype);
     double have = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     if (need < have * 0.95) return SLK_OK;
-    return slk_fail(err, SLK_E_MEMORY, "%s: the weights need %.1f GiB in %s and this machine has %.1f GiB; take a smaller model or --dtype bf16",
-                    slk_source_path(m->source), need / 1073741824.0, slk_dtype_find(dtype)->name, have / 1073741824.0);
+    return slk_fail(
+        err, SLK_E_MEMORY,
+        "%s: the weights need %.1f GiB in %s and this machine has %.1f GiB; take a smaller model or --dtype bf16",
+        slk_source_path(m->source), need / 1073741824.0, slk_dtype_find(dtype)->name, have / 1073741824.0);
 }
 
 /* Every shape that will be multiplied, before anything is packed for it. */
@@ -250,7 +256,10 @@ static slk_status self_test(slk_model *m, slk_err *err)
 {
     const slk_config *c = &m->config;
     int64_t d_q = (int64_t)c->n_heads * c->head_dim, d_kv = (int64_t)c->n_kv_heads * c->head_dim;
-    const slk_shape own[] = {{d_q + 2 * d_kv, c->d_model}, {c->d_model, d_q}, {(c->gated ? 2 : 1) * (int64_t)c->d_ff, c->d_model}, {c->d_model, c->d_ff}};
+    const slk_shape own[] = {{d_q + 2 * d_kv, c->d_model},
+                             {c->d_model, d_q},
+                             {(c->gated ? 2 : 1) * (int64_t)c->d_ff, c->d_model},
+                             {c->d_model, c->d_ff}};
     size_t n = 4, cap = 0;
     int64_t rest = c->n_vocab % SLK_LOGITS_CHUNK;
     slk_shape *shapes = NULL;
@@ -318,10 +327,12 @@ slk_status slk_model_embed(const slk_model *m, int32_t token, int32_t position, 
 {
     const slk_config *c = &m->config;
     if (token < 0 || token >= c->n_vocab) {
-        return slk_fail(err, SLK_E_ARG, "%s: token id %d, expected 0 to %d", slk_source_path(m->source), token, c->n_vocab - 1);
+        return slk_fail(err, SLK_E_ARG, "%s: token id %d, expected 0 to %d", slk_source_path(m->source), token,
+                        c->n_vocab - 1);
     }
     if (position < 0 || position >= c->n_context) {
-        return slk_fail(err, SLK_E_ARG, "%s: text of more than %d tokens, the model's context", slk_source_path(m->source), c->n_context);
+        return slk_fail(err, SLK_E_ARG, "%s: text of more than %d tokens, the model's context",
+                        slk_source_path(m->source), c->n_context);
     }
     size_t d = (size_t)c->d_model;
     slk_status s = slk_source_read(m->source, &m->embedding, token, 1, SLK_DTYPE_F32, x, 1, err);

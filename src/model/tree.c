@@ -8,16 +8,16 @@
 #include "model/model.h"
 
 typedef struct segment {
-    slk_seg parent;          /* SLK_SEG_NONE: the root */
-    int32_t parent_n;        /* how many of the parent's own tokens belong to the path */
-    int32_t pos0;            /* absolute position of the first token */
-    int32_t n, n_done;       /* own tokens; how many have keys and values */
+    slk_seg parent;    /* SLK_SEG_NONE: the root */
+    int32_t parent_n;  /* how many of the parent's own tokens belong to the path */
+    int32_t pos0;      /* absolute position of the first token */
+    int32_t n, n_done; /* own tokens; how many have keys and values */
     int32_t n_refs, n_children;
     slk_seg first_child, next_sibling, prev_sibling;
-    int32_t *tokens;         /* [n] */
-    slk_run *runs;           /* slots of the n tokens, or NULL before the first is computed */
+    int32_t *tokens; /* [n] */
+    slk_run *runs;   /* slots of the n tokens, or NULL before the first is computed */
     int32_t n_runs;
-    int32_t n_batch;         /* while a batch is being built: tokens that it computes */
+    int32_t n_batch; /* while a batch is being built: tokens that it computes */
     bool used;
 } segment;
 
@@ -27,9 +27,9 @@ struct slk_tree {
     slk_cache *cache;
     segment *segs;
     size_t n_segs, cap_segs;
-    slk_seg first_free;      /* unused entries, chained by next_sibling */
-    slk_seg root_child;      /* segments without a parent */
-    slk_run *free_runs;      /* by slot, never adjacent */
+    slk_seg first_free; /* unused entries, chained by next_sibling */
+    slk_seg root_child; /* segments without a parent */
+    slk_run *free_runs; /* by slot, never adjacent */
     size_t n_free_runs, cap_free_runs;
     int32_t n_free;
 };
@@ -43,7 +43,8 @@ slk_status slk_tree_create(slk_tree **out, const slk_model *model, slk_forward *
     t->forward = forward;
     t->first_free = t->root_child = SLK_SEG_NONE;
     slk_status s = slk_cache_create(&t->cache, model, n_slots, err);
-    if (s == SLK_OK && !slk_grow(&t->free_runs, &t->cap_free_runs, 64, sizeof *t->free_runs)) s = slk_fail(err, SLK_E_MEMORY, "out of memory");
+    if (s == SLK_OK && !slk_grow(&t->free_runs, &t->cap_free_runs, 64, sizeof *t->free_runs))
+        s = slk_fail(err, SLK_E_MEMORY, "out of memory");
     if (s != SLK_OK) {
         slk_tree_free(t);
         return s;
@@ -68,7 +69,8 @@ void slk_tree_free(slk_tree *t)
     free(t);
 }
 
-/* --- slots --------------------------------------------------------------------------------------------------------- */
+/* --- slots ---------------------------------------------------------------------------------------------------------
+ */
 
 static void take_front(slk_tree *t, size_t i, int32_t n)
 {
@@ -81,10 +83,13 @@ static void take_front(slk_tree *t, size_t i, int32_t n)
     }
 }
 
-/* The lowest run that is long enough, else as many of the lowest as it takes: low slots keep the touched memory small. */
+/* The lowest run that is long enough, else as many of the lowest as it takes: low slots keep the touched memory small.
+ */
 static slk_status take_slots(slk_tree *t, segment *s, slk_err *err)
 {
-    if (t->n_free < s->n) return slk_fail(err, SLK_E_MEMORY, "keys and values of %d more tokens do not fit, %d are free", s->n, t->n_free);
+    if (t->n_free < s->n)
+        return slk_fail(err, SLK_E_MEMORY, "keys and values of %d more tokens do not fit, %d are free", s->n,
+                        t->n_free);
     size_t first = 0;
     while (first < t->n_free_runs && t->free_runs[first].n < s->n) first++;
     int32_t n_runs = 1;
@@ -112,8 +117,10 @@ static void give_run(slk_tree *t, slk_run run)
     size_t lo = 0, hi = t->n_free_runs;
     while (lo < hi) {
         size_t mid = (lo + hi) / 2;
-        if (t->free_runs[mid].slot < run.slot) lo = mid + 1;
-        else hi = mid;
+        if (t->free_runs[mid].slot < run.slot)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
     t->n_free += run.n;
     bool joins_left = lo > 0 && t->free_runs[lo - 1].slot + t->free_runs[lo - 1].n == run.slot;
@@ -142,26 +149,34 @@ static bool reserve_free_runs(slk_tree *t, int32_t n_more)
     return slk_grow(&t->free_runs, &t->cap_free_runs, used + (size_t)n_more + 2, sizeof *t->free_runs);
 }
 
-/* --- segments ------------------------------------------------------------------------------------------------------ */
+/* --- segments ------------------------------------------------------------------------------------------------------
+ */
 
 static slk_seg *child_list(slk_tree *t, slk_seg parent)
 {
     return parent == SLK_SEG_NONE ? &t->root_child : &t->segs[parent].first_child;
 }
 
-static slk_status new_segment(slk_tree *t, slk_seg parent, int32_t parent_n, const int32_t *tokens, int32_t n, slk_seg *out, slk_err *err)
+static slk_status new_segment(slk_tree *t, slk_seg parent, int32_t parent_n, const int32_t *tokens, int32_t n,
+                              slk_seg *out, slk_err *err)
 {
     slk_seg i = t->first_free;
     if (i == SLK_SEG_NONE) {
-        if (!slk_grow(&t->segs, &t->cap_segs, t->n_segs + 1, sizeof *t->segs)) return slk_fail(err, SLK_E_MEMORY, "out of memory");
+        if (!slk_grow(&t->segs, &t->cap_segs, t->n_segs + 1, sizeof *t->segs))
+            return slk_fail(err, SLK_E_MEMORY, "out of memory");
         i = (slk_seg)t->n_segs++;
         t->segs[i].used = false;
     } else {
         t->first_free = t->segs[i].next_sibling;
     }
     segment *s = &t->segs[i];
-    *s = (segment){.parent = parent, .parent_n = parent_n, .n = n, .n_refs = 1, .first_child = SLK_SEG_NONE,
-                   .prev_sibling = SLK_SEG_NONE, .used = true};
+    *s = (segment){.parent = parent,
+                   .parent_n = parent_n,
+                   .n = n,
+                   .n_refs = 1,
+                   .first_child = SLK_SEG_NONE,
+                   .prev_sibling = SLK_SEG_NONE,
+                   .used = true};
     s->pos0 = parent == SLK_SEG_NONE ? 0 : t->segs[parent].pos0 + parent_n;
     s->tokens = slk_alloc((size_t)n, sizeof *s->tokens);
     if (!s->tokens) {
@@ -183,8 +198,10 @@ static void drop_segment(slk_tree *t, slk_seg i)
 {
     segment *s = &t->segs[i];
     for (int32_t r = 0; r < s->n_runs; r++) give_run(t, s->runs[r]);
-    if (s->prev_sibling == SLK_SEG_NONE) *child_list(t, s->parent) = s->next_sibling;
-    else t->segs[s->prev_sibling].next_sibling = s->next_sibling;
+    if (s->prev_sibling == SLK_SEG_NONE)
+        *child_list(t, s->parent) = s->next_sibling;
+    else
+        t->segs[s->prev_sibling].next_sibling = s->next_sibling;
     if (s->next_sibling != SLK_SEG_NONE) t->segs[s->next_sibling].prev_sibling = s->prev_sibling;
     free(s->tokens);
     free(s->runs);
@@ -203,7 +220,8 @@ slk_status slk_tree_insert(slk_tree *t, slk_seg parent, const int32_t *tokens, i
     for (;;) {
         /* a child that goes on from here with the next token; the path's last token is never shared */
         slk_seg child = matched < n - 1 ? *child_list(t, parent) : SLK_SEG_NONE;
-        while (child != SLK_SEG_NONE && (t->segs[child].parent_n != parent_n || t->segs[child].tokens[0] != tokens[matched])) {
+        while (child != SLK_SEG_NONE &&
+               (t->segs[child].parent_n != parent_n || t->segs[child].tokens[0] != tokens[matched])) {
             child = t->segs[child].next_sibling;
         }
         if (child == SLK_SEG_NONE) break;
@@ -271,17 +289,18 @@ int32_t slk_tree_n_free(const slk_tree *t)
     return t->n_free;
 }
 
-/* --- a batch ------------------------------------------------------------------------------------------------------- */
+/* --- a batch -------------------------------------------------------------------------------------------------------
+ */
 
 /* Everything a batch is made of; one growing block of memory each. */
 typedef struct builder {
     slk_tree *tree;
     const slk_span *spans;
     int32_t n_spans;
-    int32_t *order;       /* [n_spans] spans by path, so that neighbours share */
-    slk_run *runs;        /* all paths' runs */
+    int32_t *order; /* [n_spans] spans by path, so that neighbours share */
+    slk_run *runs;  /* all paths' runs */
     size_t n_runs, cap_runs;
-    size_t *first_run;    /* [n_spans + 1] of span i */
+    size_t *first_run;            /* [n_spans + 1] of span i */
     int32_t *tokens, *pos, *slot; /* [n_rows] */
     slk_path *paths;
     slk_ask *asks;
@@ -369,7 +388,10 @@ static void fill_rows(builder *b)
         const slk_span *span = &b->spans[i];
         const segment *s = &b->tree->segs[span->seg];
         slk_path *path = &b->paths[k];
-        *path = (slk_path){.row0 = b->n_rows, .n_rows = span->n, .pos0 = s->pos0 + s->n_done, .runs = b->runs + b->first_run[i],
+        *path = (slk_path){.row0 = b->n_rows,
+                           .n_rows = span->n,
+                           .pos0 = s->pos0 + s->n_done,
+                           .runs = b->runs + b->first_run[i],
                            .n_runs = (int32_t)(b->first_run[i + 1] - b->first_run[i])};
         path->n_shared = previous ? count_shared(previous, path) : 0;
         previous = path;
@@ -401,13 +423,15 @@ static slk_status build(builder *b, slk_err *err)
     b->tokens = slk_alloc(n_rows * 3, sizeof *b->tokens);
     b->paths = slk_alloc(n, sizeof *b->paths);
     b->asks = slk_alloc(n_asks, sizeof *b->asks);
-    if (!b->order || !b->first_run || !b->tokens || !b->paths || !b->asks) return slk_fail(err, SLK_E_MEMORY, "out of memory for a batch of %zu rows", n_rows);
+    if (!b->order || !b->first_run || !b->tokens || !b->paths || !b->asks)
+        return slk_fail(err, SLK_E_MEMORY, "out of memory for a batch of %zu rows", n_rows);
     b->pos = b->tokens + n_rows;
     b->slot = b->pos + n_rows;
     for (int32_t i = 0; i < b->n_spans; i++) {
         segment *s = &b->tree->segs[b->spans[i].seg];
         if (!s->runs) {
-            slk_status status = reserve_free_runs(b->tree, s->n) ? take_slots(b->tree, s, err) : slk_fail(err, SLK_E_MEMORY, "out of memory");
+            slk_status status = reserve_free_runs(b->tree, s->n) ? take_slots(b->tree, s, err)
+                                                                 : slk_fail(err, SLK_E_MEMORY, "out of memory");
             if (status != SLK_OK) return status;
         }
         s->n_batch = b->spans[i].n;
@@ -438,7 +462,8 @@ static slk_status reorder_hidden(const builder *b, float *hidden, slk_err *err)
         for (int32_t i = 0; i < b->n_spans; i++) {
             for (int32_t k = 0; k < b->n_spans; k++) {
                 if (b->order[k] != i) continue;
-                memcpy(hidden + row * d, copy + (size_t)b->paths[k].row0 * d, (size_t)b->paths[k].n_rows * d * sizeof *copy);
+                memcpy(hidden + row * d, copy + (size_t)b->paths[k].row0 * d,
+                       (size_t)b->paths[k].n_rows * d * sizeof *copy);
                 row += (size_t)b->paths[k].n_rows;
             }
         }
@@ -453,8 +478,15 @@ slk_status slk_tree_forward(slk_tree *t, const slk_span *spans, int32_t n_spans,
     builder b = {.tree = t, .spans = spans, .n_spans = n_spans};
     slk_status s = build(&b, err);
     if (s == SLK_OK) {
-        slk_batch batch = {.n_rows = b.n_rows, .tokens = b.tokens, .pos = b.pos, .slot = b.slot, .paths = b.paths, .n_paths = n_spans,
-                           .asks = b.asks, .n_asks = b.n_asks, .hidden = hidden};
+        slk_batch batch = {.n_rows = b.n_rows,
+                           .tokens = b.tokens,
+                           .pos = b.pos,
+                           .slot = b.slot,
+                           .paths = b.paths,
+                           .n_paths = n_spans,
+                           .asks = b.asks,
+                           .n_asks = b.n_asks,
+                           .hidden = hidden};
         s = slk_forward_run(t->forward, t->cache, &batch, err);
     }
     if (s == SLK_OK && hidden) s = reorder_hidden(&b, hidden, err);

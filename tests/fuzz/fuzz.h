@@ -1,5 +1,5 @@
-/* What libFuzzer calls, and replay.c. A target reads the bytes as the file or text it is about and returns 0; the sanitizers
- * judge. */
+/* What libFuzzer calls, and replay.c. A target reads the bytes as the file or text it is about and returns 0; the
+ * sanitizers judge. */
 #ifndef SLK_FUZZ_H
 #define SLK_FUZZ_H
 

@@ -1,5 +1,6 @@
-/* usage: fuzz_x FOLDER: runs a fuzz target, without libFuzzer, over every file of FOLDER, over the file cut at 256 places, and
- * over copies with single bytes changed at 1,024 places (a fixed sequence). Fails when there is nothing to run. */
+/* usage: fuzz_x FOLDER: runs a fuzz target, without libFuzzer, over every file of FOLDER, over the file cut at 256
+ * places, and over copies with single bytes changed at 1,024 places (a fixed sequence). Fails when there is nothing to
+ * run. */
 #include "fuzz.h"
 
 #include <dirent.h>

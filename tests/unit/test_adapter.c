@@ -1,5 +1,5 @@
-/* LoRA adapters beside the model: against values of the merged model that another implementation computed, against models that are merged
- * here (every family, every matrix, both forms), in the tree, and broken ones. */
+/* LoRA adapters beside the model: against values of the merged model that another implementation computed, against
+ * models that are merged here (every family, every matrix, both forms), in the tree, and broken ones. */
 #include "tiny.h"
 #include "tiny_tree.h"
 
@@ -10,7 +10,8 @@
 
 #define LORA SLICK_TEST_DATA "/reference/train/lora/"
 
-/* --- the reference ------------------------------------------------------------------------------------------------- */
+/* --- the reference -------------------------------------------------------------------------------------------------
+ */
 
 static void check_merged(const char *file, const char *adapter, slk_backend backend, int dtype)
 {
@@ -26,9 +27,12 @@ static void check_merged(const char *file, const char *adapter, slk_backend back
     float *logits = slk_alloc((size_t)n * (size_t)m->config.n_vocab, sizeof *logits);
     run_sequence(m, tokens, n, logits, NULL);
     difference d = compare_logits(logits, json_object_get(reference, "logits"));
-    printf("%-12s %-24s max %.1e of the range, mean %.1e\n", strrchr(adapter, '/') + 1, slk_compute_kernel_set(m->compute), d.max / d.range, d.mean / d.range);
-    if (dtype == SLK_DTYPE_F32) assert_true(d.max <= 1e-5 * d.range);
-    else assert_true(d.max <= 0.05 * d.range && d.mean <= 0.005 * d.range);
+    printf("%-12s %-24s max %.1e of the range, mean %.1e\n", strrchr(adapter, '/') + 1,
+           slk_compute_kernel_set(m->compute), d.max / d.range, d.mean / d.range);
+    if (dtype == SLK_DTYPE_F32)
+        assert_true(d.max <= 1e-5 * d.range);
+    else
+        assert_true(d.max <= 0.05 * d.range && d.mean <= 0.005 * d.range);
     assert_int_equal(d.n_wrong_argmax, 0);
     free(logits);
     json_decref(reference);
@@ -55,12 +59,14 @@ static void test_tree(void **state)
     check_tree("llama-gqa", LORA "adapter.gguf", SLK_BACKEND_REF, SLK_DTYPE_F32);
 }
 
-/* --- every family -------------------------------------------------------------------------------------------------- */
+/* --- every family --------------------------------------------------------------------------------------------------
+ */
 
-#define RANK 3
+#define RANK  3
 #define ALPHA 1.5
 
-/* One set of random A and B for all matrices of a GGUF model, written as GGUF adapter, as PEFT directory, and into the model. */
+/* One set of random A and B for all matrices of a GGUF model, written as GGUF adapter, as PEFT directory, and into the
+ * model. */
 typedef struct forms {
     slk_gguf *base;
     const slk_family *family;
@@ -86,14 +92,17 @@ static float *random_values(forms *f, size_t n)
     return x;
 }
 
-static void put_hf(forms *f, const slk_name *entry, int layer, char which, const float *values, size_t n_rows, size_t n_cols)
+static void put_hf(forms *f, const slk_name *entry, int layer, char which, const float *values, size_t n_rows,
+                   size_t n_cols)
 {
     char name[SLK_NAME_BYTES], full[SLK_NAME_BYTES + 64];
     slk_err err;
     slk_family_hf_name(name, entry, layer, "weight");
     name[strlen(name) - strlen(".weight")] = 0;
     snprintf(full, sizeof full, "base_model.model.%s.lora_%c.weight", name, which);
-    assert_int_equal(slk_safetensors_put_tensor(f->peft, full, SLK_DTYPE_F32, 2, (uint64_t[]){n_rows, n_cols}, values, &err), SLK_OK);
+    assert_int_equal(
+        slk_safetensors_put_tensor(f->peft, full, SLK_DTYPE_F32, 2, (uint64_t[]){n_rows, n_cols}, values, &err),
+        SLK_OK);
 }
 
 static void add_matrix(forms *f, const slk_gguf_tensor *t, const slk_name *entry, int layer)
@@ -101,7 +110,8 @@ static void add_matrix(forms *f, const slk_gguf_tensor *t, const slk_name *entry
     slk_err err;
     char name[SLK_NAME_BYTES + 16];
     size_t n_in = t->ne[0], n_out = t->ne[1];
-    float *a = random_values(f, RANK * n_in), *b = random_values(f, n_out * RANK), *w = keep(f, n_in * n_out), *hf_b = keep(f, n_out * RANK);
+    float *a = random_values(f, RANK * n_in), *b = random_values(f, n_out * RANK), *w = keep(f, n_in * n_out),
+          *hf_b = keep(f, n_out * RANK);
     assert_int_equal(slk_dequantize(t->dtype, t->data, n_in * n_out, w, &err), SLK_OK);
     for (size_t r = 0; r < n_out; r++) {
         for (size_t c = 0; c < n_in; c++) {
@@ -115,9 +125,11 @@ static void add_matrix(forms *f, const slk_gguf_tensor *t, const slk_name *entry
     }
     assert_int_equal(slk_gguf_put_tensor(f->merged, t->name, SLK_DTYPE_F32, 2, t->ne, w, &err), SLK_OK);
     snprintf(name, sizeof name, "%s.lora_a", t->name);
-    assert_int_equal(slk_gguf_put_tensor(f->adapter, name, SLK_DTYPE_F32, 2, (uint64_t[]){n_in, RANK}, a, &err), SLK_OK);
+    assert_int_equal(slk_gguf_put_tensor(f->adapter, name, SLK_DTYPE_F32, 2, (uint64_t[]){n_in, RANK}, a, &err),
+                     SLK_OK);
     snprintf(name, sizeof name, "%s.lora_b", t->name);
-    assert_int_equal(slk_gguf_put_tensor(f->adapter, name, SLK_DTYPE_F32, 2, (uint64_t[]){RANK, n_out}, b, &err), SLK_OK);
+    assert_int_equal(slk_gguf_put_tensor(f->adapter, name, SLK_DTYPE_F32, 2, (uint64_t[]){RANK, n_out}, b, &err),
+                     SLK_OK);
     put_hf(f, entry, layer, 'A', a, RANK, n_in);
     put_hf(f, entry, layer, 'B', hf_b, n_out, RANK);
     f->n_pairs++;
@@ -154,16 +166,20 @@ static void write_forms(forms *f, const char *family, const char *merged, const 
         const char *suffix;
         int layer;
         const slk_name *entry = slk_family_parse_gguf(f->family, t->name, &layer, &suffix);
-        if (entry && slk_family_is_layered(entry) && t->ne[1] > 1) add_matrix(f, t, entry, layer);
-        else assert_int_equal(slk_gguf_put_tensor(f->merged, t->name, t->dtype, t->n_dims, t->ne, t->data, &err), SLK_OK);
+        if (entry && slk_family_is_layered(entry) && t->ne[1] > 1)
+            add_matrix(f, t, entry, layer);
+        else
+            assert_int_equal(slk_gguf_put_tensor(f->merged, t->name, t->dtype, t->n_dims, t->ne, t->data, &err),
+                             SLK_OK);
     }
     assert_int_equal(slk_gguf_write(f->merged, merged, true, NULL, NULL, &err), SLK_OK);
     assert_int_equal(slk_gguf_write(f->adapter, adapter, true, NULL, NULL, &err), SLK_OK);
     snprintf(path, sizeof path, "%s/adapter_model.safetensors", peft);
     assert_int_equal(slk_safetensors_write(f->peft, path, true, NULL, NULL, &err), SLK_OK);
     snprintf(path, sizeof path, "%s/adapter_config.json", peft);
-    write_text(path, config.fused_qkv ? "{\"peft_type\": \"LORA\", \"r\": 3, \"lora_alpha\": 1.5, \"fan_in_fan_out\": true}"
-                                      : "{\"peft_type\": \"LORA\", \"r\": 3, \"lora_alpha\": 1.5}");
+    write_text(path, config.fused_qkv
+                         ? "{\"peft_type\": \"LORA\", \"r\": 3, \"lora_alpha\": 1.5, \"fan_in_fan_out\": true}"
+                         : "{\"peft_type\": \"LORA\", \"r\": 3, \"lora_alpha\": 1.5}");
 }
 
 static void release_forms(forms *f)
@@ -179,7 +195,8 @@ static slk_model *open_f32(const char *path, const char *adapter)
 {
     slk_err err;
     slk_model *model;
-    slk_model_options options = {.compute = {.backend = SLK_BACKEND_DNNL, .dtype = SLK_DTYPE_F32, .n_threads = 1}, .adapter = adapter};
+    slk_model_options options = {.compute = {.backend = SLK_BACKEND_DNNL, .dtype = SLK_DTYPE_F32, .n_threads = 1},
+                                 .adapter = adapter};
     if (slk_model_open(&model, path, &options, &err) != SLK_OK) fail_msg("%s", err.msg);
     return model;
 }
@@ -218,11 +235,13 @@ static void check_family_merged(const char *family)
     assert_int_equal(mkdir(peft, 0700), 0);
     write_forms(&f, family, merged, adapter, peft);
     float *plain = logits_of(base, NULL, &n), *want = logits_of(merged, NULL, &n);
-    float *gguf = logits_of(base, adapter, &n), *dir = logits_of(base, peft, &n), *dir_gguf = logits_of(base_dir, adapter, &n), *dir_dir = logits_of(base_dir, peft, &n);
+    float *gguf = logits_of(base, adapter, &n), *dir = logits_of(base, peft, &n),
+          *dir_gguf = logits_of(base_dir, adapter, &n), *dir_dir = logits_of(base_dir, peft, &n);
     double low = INFINITY, high = -INFINITY;
     for (size_t i = 0; i < n; i++) low = fmin(low, (double)want[i]), high = fmax(high, (double)want[i]);
     double gap = largest_gap(gguf, want, n) / (high - low), effect = largest_gap(plain, want, n) / (high - low);
-    printf("%-18s %2zu pairs: max %.1e of the range from the merged model, %.1e without the adapter\n", family, f.n_pairs, gap, effect);
+    printf("%-18s %2zu pairs: max %.1e of the range from the merged model, %.1e without the adapter\n", family,
+           f.n_pairs, gap, effect);
     assert_true(gap <= 1e-5 && effect > 1e-2);
     assert_memory_equal(gguf, dir, n * sizeof *gguf);
     assert_memory_equal(dir_gguf, dir_dir, n * sizeof *gguf);
@@ -240,9 +259,11 @@ static void test_families(void **state)
     for (size_t i = 0; i < N_FAMILIES; i++) check_family_merged(families[i]);
 }
 
-/* --- settings and broken adapters ---------------------------------------------------------------------------------- */
+/* --- settings and broken adapters ----------------------------------------------------------------------------------
+ */
 
-/* A PEFT directory "peft" in the scratch folder: the reference's with the keys of `patch` (JSON) put over its config. */
+/* A PEFT directory "peft" in the scratch folder: the reference's with the keys of `patch` (JSON) put over its config.
+ */
 static void write_peft(const char *patch)
 {
     slk_err err;
@@ -274,7 +295,8 @@ static void test_settings(void **state)
     /* r 4: 8 / 4 = 4 / sqrt(4) */
     static const char *const same[] = {
         "{\"use_rslora\": true, \"lora_alpha\": 4}",
-        "{\"lora_alpha\": 99, \"alpha_pattern\": {\"self_attn.q_proj\": 8, \"k_proj\": 8, \"v_proj\": 8, \"o_proj\": 8, \"mlp.gate_proj\": 8, "
+        "{\"lora_alpha\": 99, \"alpha_pattern\": {\"self_attn.q_proj\": 8, \"k_proj\": 8, \"v_proj\": 8, \"o_proj\": "
+        "8, \"mlp.gate_proj\": 8, "
         "\"model.layers.0.mlp.up_proj\": 8, \"model.layers.1.mlp.up_proj\": 8, \"down_proj\": 8, \"proj\": 5}}",
         "{\"r\": 9, \"rank_pattern\": {\"proj\": 4}}",
         "{\"init_lora_weights\": \"gaussian\", \"lora_dropout\": 0.1, \"some_new_key\": []}",
@@ -306,10 +328,12 @@ static void expect_refusal(const char *family, const char *adapter, slk_status s
     slk_err err;
     slk_model *model;
     char path[512];
-    slk_model_options options = {.compute = {.backend = SLK_BACKEND_DNNL, .dtype = SLK_DTYPE_F32, .n_threads = 1}, .adapter = adapter};
+    slk_model_options options = {.compute = {.backend = SLK_BACKEND_DNNL, .dtype = SLK_DTYPE_F32, .n_threads = 1},
+                                 .adapter = adapter};
     snprintf(path, sizeof path, TINY "%s/model.gguf", family);
     slk_status s = slk_model_open(&model, path, &options, &err);
-    if (s != status || !strstr(err.msg, part)) fail_msg("expected %d with '%s', got %d: %s", status, part, s, s == SLK_OK ? "" : err.msg);
+    if (s != status || !strstr(err.msg, part))
+        fail_msg("expected %d with '%s', got %d: %s", status, part, s, s == SLK_OK ? "" : err.msg);
     assert_null(model);
     assert_null(strchr(err.msg, '\n'));
 }
@@ -393,15 +417,42 @@ static void test_broken_tensors(void **state)
     (void)state;
     static const char *const a = "blk.0.attn_q.weight.lora_a", *const b = "blk.0.attn_q.weight.lora_b";
     const wrong cases[] = {
-        {.name = {a}, .ne = {{32, 4}}, .status = SLK_E_NOT_FOUND, .part = "tensor blk.0.attn_q.weight.lora_a has no partner"},
-        {.name = {b}, .ne = {{4, 32}}, .status = SLK_E_NOT_FOUND, .part = "tensor blk.0.attn_q.weight.lora_b has no partner"},
-        {.name = {a, b}, .ne = {{31, 4}, {4, 32}}, .status = SLK_E_SHAPE, .part = "lora_a is [4, 31], expected [4, 32]"},
-        {.name = {a, b}, .ne = {{32, 4}, {4, 33}}, .status = SLK_E_SHAPE, .part = "lora_b is [33, 4], expected [32, 4]"},
-        {.name = {a, b}, .ne = {{32, 4}, {5, 32}}, .status = SLK_E_SHAPE, .part = "lora_b is [32, 5], expected [32, 4]"},
-        {.name = {"blk.2.attn_q.weight.lora_a"}, .ne = {{32, 4}}, .status = SLK_E_SHAPE, .part = "the model has 2 layers"},
-        {.name = {"token_embd.weight.lora_a"}, .ne = {{32, 4}}, .status = SLK_E_UNSUPPORTED, .part = "tensor token_embd.weight.lora_a"},
-        {.name = {"blk.0.attn_norm.weight"}, .ne = {{32, 1}}, .status = SLK_E_UNSUPPORTED, .part = "tensor blk.0.attn_norm.weight"},
-        {.name = {"blk.0.attn_q.bias.lora_a"}, .ne = {{32, 4}}, .status = SLK_E_UNSUPPORTED, .part = "tensor blk.0.attn_q.bias.lora_a"},
+        {.name = {a},
+         .ne = {{32, 4}},
+         .status = SLK_E_NOT_FOUND,
+         .part = "tensor blk.0.attn_q.weight.lora_a has no partner"},
+        {.name = {b},
+         .ne = {{4, 32}},
+         .status = SLK_E_NOT_FOUND,
+         .part = "tensor blk.0.attn_q.weight.lora_b has no partner"},
+        {.name = {a, b},
+         .ne = {{31, 4}, {4, 32}},
+         .status = SLK_E_SHAPE,
+         .part = "lora_a is [4, 31], expected [4, 32]"},
+        {.name = {a, b},
+         .ne = {{32, 4}, {4, 33}},
+         .status = SLK_E_SHAPE,
+         .part = "lora_b is [33, 4], expected [32, 4]"},
+        {.name = {a, b},
+         .ne = {{32, 4}, {5, 32}},
+         .status = SLK_E_SHAPE,
+         .part = "lora_b is [32, 5], expected [32, 4]"},
+        {.name = {"blk.2.attn_q.weight.lora_a"},
+         .ne = {{32, 4}},
+         .status = SLK_E_SHAPE,
+         .part = "the model has 2 layers"},
+        {.name = {"token_embd.weight.lora_a"},
+         .ne = {{32, 4}},
+         .status = SLK_E_UNSUPPORTED,
+         .part = "tensor token_embd.weight.lora_a"},
+        {.name = {"blk.0.attn_norm.weight"},
+         .ne = {{32, 1}},
+         .status = SLK_E_UNSUPPORTED,
+         .part = "tensor blk.0.attn_norm.weight"},
+        {.name = {"blk.0.attn_q.bias.lora_a"},
+         .ne = {{32, 4}},
+         .status = SLK_E_UNSUPPORTED,
+         .part = "tensor blk.0.attn_q.bias.lora_a"},
         {.status = SLK_E_FORMAT, .part = "found no tensors"},
         {.key = "adapter.lora.beta", .status = SLK_E_FORMAT, .part = "key adapter.lora.alpha is missing"},
         {.type = "model", .status = SLK_E_UNSUPPORTED, .part = "key general.type is \"model\""},
@@ -409,7 +460,8 @@ static void test_broken_tensors(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) check_wrong(&cases[i]);
     expect_refusal("qwen2", LORA "adapter.gguf", SLK_E_SHAPE, "adapter.gguf: an adapter for llama models");
-    expect_refusal("gpt2", LORA "adapter", SLK_E_UNSUPPORTED, "base_model.model.model.layers.0.mlp.down_proj.lora_A.weight");
+    expect_refusal("gpt2", LORA "adapter", SLK_E_UNSUPPORTED,
+                   "base_model.model.model.layers.0.mlp.down_proj.lora_A.weight");
     expect_refusal("llama-linear-rope", LORA "adapter", SLK_E_SHAPE, "(rows, columns)");
     expect_refusal("llama-gqa", TINY "llama-gqa/model.gguf", SLK_E_UNSUPPORTED, "key general.type is \"model\"");
     expect_refusal("llama-gqa", TINY "llama-gqa", SLK_E_NOT_FOUND, "adapter_config.json is missing");

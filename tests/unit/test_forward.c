@@ -1,5 +1,5 @@
-/* The decoder against values that other implementations computed (tests/data/reference/tiny, DESIGN in docs/models.md), and the segment tree against
- * separate sequences, bit for bit. */
+/* The decoder against values that other implementations computed (tests/data/reference/tiny, DESIGN in docs/models.md),
+ * and the segment tree against separate sequences, bit for bit. */
 #include "tiny.h"
 #include "tiny_tree.h"
 
@@ -35,9 +35,11 @@ static void test_without_window(void **state)
         int32_t n = (int32_t)json_array_size(ids), tokens[64];
         for (int32_t j = 0; j < n; j++) tokens[j] = (int32_t)json_integer_value(json_array_get(ids, (size_t)j));
         size_t width = (size_t)m->config.n_vocab;
-        float *logits = slk_alloc((size_t)n * width, sizeof *logits), *picked = slk_alloc((size_t)n * width, sizeof *picked);
+        float *logits = slk_alloc((size_t)n * width, sizeof *logits),
+              *picked = slk_alloc((size_t)n * width, sizeof *picked);
         run_sequence(m, tokens, n, logits, NULL);
-        json_array_foreach(positions, k, at) memcpy(picked + k * width, logits + (size_t)json_integer_value(at) * width, width * sizeof *picked);
+        json_array_foreach(positions, k, at)
+            memcpy(picked + k * width, logits + (size_t)json_integer_value(at) * width, width * sizeof *picked);
         difference d = compare_logits(picked, json_object_get(c, "logits"));
         assert_true(d.max <= 1e-5 * d.range);
         free(logits);
@@ -47,7 +49,8 @@ static void test_without_window(void **state)
     slk_model_close(m);
 }
 
-/* --- the tree ------------------------------------------------------------------------------------------------------ */
+/* --- the tree ------------------------------------------------------------------------------------------------------
+ */
 
 static void test_tree_is_separate_sequences(void **state)
 {

@@ -1,5 +1,5 @@
-/* The tiny models of tests/data/reference/tiny and the values that other implementations computed for them: shared by the tests of
- * the decoder (test_forward.c) and of Hugging Face directories (test_directory.c). */
+/* The tiny models of tests/data/reference/tiny and the values that other implementations computed for them: shared by
+ * the tests of the decoder (test_forward.c) and of Hugging Face directories (test_directory.c). */
 #ifndef SLICK_TESTS_TINY_H
 #define SLICK_TESTS_TINY_H
 
@@ -21,17 +21,20 @@
 
 #define TINY SLICK_TEST_DATA "/reference/tiny/"
 
-static const char *const families[] = {"llama-gqa", "llama-tied-rope3", "llama-linear-rope", "mistral-window", "qwen2",
-                                       "qwen3",     "gemma2",           "gemma3",            "gpt2"};
+static const char *const families[] = {
+    "llama-gqa", "llama-tied-rope3", "llama-linear-rope", "mistral-window", "qwen2", "qwen3", "gemma2", "gemma3",
+    "gpt2"};
 #define N_FAMILIES (sizeof families / sizeof families[0])
 
 /* file: "/model.gguf", or "" for the directory that it lies in. adapter: NULL or a path. */
-static inline slk_model *open_adapted(const char *name, const char *file, const char *adapter, slk_backend backend, int dtype, int n_threads)
+static inline slk_model *open_adapted(const char *name, const char *file, const char *adapter, slk_backend backend,
+                                      int dtype, int n_threads)
 {
     char path[512];
     slk_err err;
     slk_model *model;
-    slk_model_options options = {.compute = {.backend = backend, .dtype = dtype, .n_threads = n_threads}, .adapter = adapter};
+    slk_model_options options = {.compute = {.backend = backend, .dtype = dtype, .n_threads = n_threads},
+                                 .adapter = adapter};
     snprintf(path, sizeof path, TINY "%s%s", name, file);
     slk_status s = slk_model_open(&model, path, &options, &err);
     if (s != SLK_OK && !(s == SLK_E_UNSUPPORTED && dtype == SLK_DTYPE_BF16)) fail_msg("%s", err.msg);
@@ -58,7 +61,8 @@ static inline json_t *open_reference(const char *name)
     return json;
 }
 
-/* --- reference values ---------------------------------------------------------------------------------------------- */
+/* --- reference values ----------------------------------------------------------------------------------------------
+ */
 
 /* Logits [n][n_vocab] (and hidden states) of one sequence from the root. */
 static inline void run_sequence(slk_model *m, const int32_t *tokens, int32_t n, float *logits, float *hidden)
@@ -71,7 +75,8 @@ static inline void run_sequence(slk_model *m, const int32_t *tokens, int32_t n, 
     assert_int_equal(slk_tree_create(&tree, m, forward, 64, &err), SLK_OK);
     assert_int_equal(slk_tree_insert(tree, SLK_SEG_NONE, tokens, n, &seg, &err), SLK_OK);
     slk_ask *asks = slk_alloc_zero((size_t)n, sizeof *asks);
-    for (int32_t i = 0; i < n; i++) asks[i] = (slk_ask){.row = i, .logits = logits + (size_t)i * (size_t)m->config.n_vocab};
+    for (int32_t i = 0; i < n; i++)
+        asks[i] = (slk_ask){.row = i, .logits = logits + (size_t)i * (size_t)m->config.n_vocab};
     slk_span span = {.seg = seg, .n = n, .asks = asks, .n_asks = n};
     if (slk_tree_forward(tree, &span, 1, hidden, &err) != SLK_OK) fail_msg("%s", err.msg);
     slk_tree_release(tree, seg);
@@ -112,8 +117,10 @@ static inline difference compare_logits(const float *logits, const json_t *rows)
         json_array_foreach(row, i, value)
         {
             double x = json_number_value(value);
-            if (x > best) second = best, best = x, best_at = i;
-            else if (x > second) second = x;
+            if (x > best)
+                second = best, best = x, best_at = i;
+            else if (x > second)
+                second = x;
             if (logits[n + i] > logits[n + own_at]) own_at = i;
         }
         if (own_at != best_at && best - second > 2 * 0.05 * d.range) d.n_wrong_argmax++;
@@ -153,11 +160,13 @@ static inline void check_family(const char *name, const char *file, slk_backend 
         assert_in_range(n, 1, 64);
         for (int32_t j = 0; j < n; j++) tokens[j] = (int32_t)json_integer_value(json_array_get(ids, (size_t)j));
         float *logits = slk_alloc((size_t)n * (size_t)m->config.n_vocab, sizeof *logits);
-        float *hidden = slk_alloc((size_t)(m->config.n_layers + 1) * (size_t)n * (size_t)m->config.d_model, sizeof *hidden);
+        float *hidden =
+            slk_alloc((size_t)(m->config.n_layers + 1) * (size_t)n * (size_t)m->config.d_model, sizeof *hidden);
         run_sequence(m, tokens, n, logits, hidden);
         difference d = compare_logits(logits, json_object_get(c, "logits"));
-        printf("%-18s %-4s %-4s %-24s %2d tokens: max %.1e of the range, mean %.1e\n", name, *file ? "gguf" : "dir", dtype == SLK_DTYPE_F32 ? "f32" : "bf16",
-               slk_compute_kernel_set(m->compute), n, d.max / d.range, d.mean / d.range);
+        printf("%-18s %-4s %-4s %-24s %2d tokens: max %.1e of the range, mean %.1e\n", name, *file ? "gguf" : "dir",
+               dtype == SLK_DTYPE_F32 ? "f32" : "bf16", slk_compute_kernel_set(m->compute), n, d.max / d.range,
+               d.mean / d.range);
         if (dtype == SLK_DTYPE_F32) {
             if (layers) check_hidden(name, hidden, layers);
             assert_true(d.max <= 1e-5 * d.range);

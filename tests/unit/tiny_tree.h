@@ -1,11 +1,12 @@
-/* The segment tree against separate sequences, bit for bit, on a tiny model: shared by test_forward.c and test_adapter.c. */
+/* The segment tree against separate sequences, bit for bit, on a tiny model: shared by test_forward.c and
+ * test_adapter.c. */
 #ifndef SLICK_TESTS_TINY_TREE_H
 #define SLICK_TESTS_TINY_TREE_H
 
 #include "tiny.h"
 
 #define N_SEQUENCES 24
-#define MAX_LENGTH 60
+#define MAX_LENGTH  60
 
 static inline uint32_t draw(uint32_t n)
 {
@@ -30,7 +31,8 @@ static inline void make_sequences(int32_t tokens[N_SEQUENCES][MAX_LENGTH], int32
 }
 
 /* Compute all sequences in one tree: batches of at most n_batch_rows rows, segments cut wherever a batch is full. */
-static inline void run_tree(slk_model *m, int32_t tokens[N_SEQUENCES][MAX_LENGTH], const int32_t *n, int32_t n_batch_rows, float *last)
+static inline void run_tree(slk_model *m, int32_t tokens[N_SEQUENCES][MAX_LENGTH], const int32_t *n,
+                            int32_t n_batch_rows, float *last)
 {
     slk_err err;
     slk_forward *forward;
@@ -63,7 +65,8 @@ static inline void run_tree(slk_model *m, int32_t tokens[N_SEQUENCES][MAX_LENGTH
                 if (take == pending) {
                     for (int j = 0; j < N_SEQUENCES; j++) {
                         if (segs[j] != s) continue;
-                        asks[n_spans] = (slk_ask){.row = take - 1, .logits = last + (size_t)j * (size_t)m->config.n_vocab};
+                        asks[n_spans] =
+                            (slk_ask){.row = take - 1, .logits = last + (size_t)j * (size_t)m->config.n_vocab};
                         spans[n_spans].asks = &asks[n_spans];
                         spans[n_spans].n_asks = 1;
                     }
@@ -74,7 +77,8 @@ static inline void run_tree(slk_model *m, int32_t tokens[N_SEQUENCES][MAX_LENGTH
             }
         }
         if (slk_tree_forward(tree, spans, n_spans, NULL, &err) != SLK_OK) fail_msg("%s", err.msg);
-        for (int i = 0; i < N_SEQUENCES; i++) n_missing += slk_tree_next_unplanned(tree, segs[i], NULL, 0) != SLK_SEG_NONE;
+        for (int i = 0; i < N_SEQUENCES; i++)
+            n_missing += slk_tree_next_unplanned(tree, segs[i], NULL, 0) != SLK_SEG_NONE;
     }
     for (int i = 0; i < N_SEQUENCES; i++) slk_tree_release(tree, segs[(i * 7) % N_SEQUENCES]);
     assert_int_equal(slk_tree_n_free(tree), N_SLOTS);
@@ -83,7 +87,8 @@ static inline void run_tree(slk_model *m, int32_t tokens[N_SEQUENCES][MAX_LENGTH
     slk_forward_free(forward);
 }
 
-/* Last logits of sequences from the tree against each of them by itself, with batches and threads of several numbers. adapter: NULL or a path. */
+/* Last logits of sequences from the tree against each of them by itself, with batches and threads of several numbers.
+ * adapter: NULL or a path. */
 static inline void check_tree(const char *name, const char *adapter, slk_backend backend, int dtype)
 {
     slk_model *m = open_adapted(name, "/model.gguf", adapter, backend, dtype, 1);
@@ -108,7 +113,8 @@ static inline void check_tree(const char *name, const char *adapter, slk_backend
             memset(shared, 0, N_SEQUENCES * width * sizeof *shared);
             run_tree(other, tokens, n, batches[b], shared);
             if (memcmp(apart, shared, N_SEQUENCES * width * sizeof *apart) != 0) {
-                fail_msg("%s: batches of %d rows, %d threads: logits differ from those of separate sequences", name, batches[b], threads[t]);
+                fail_msg("%s: batches of %d rows, %d threads: logits differ from those of separate sequences", name,
+                         batches[b], threads[t]);
             }
         }
         if (other != m) slk_model_close(other);
