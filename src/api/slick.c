@@ -68,8 +68,7 @@ static slk_status read_options(slk_model_options *out, const slk_lm_options *opt
         return slk_fail(err, SLK_E_ARG, "open: n_threads is %d, expected 0 to 1024", options->n_threads);
     }
     out->compute.n_threads = options->n_threads;
-    if (options->adapter)
-        return slk_fail(err, SLK_E_UNSUPPORTED, "%s: adapters are not read yet, expected NULL", options->adapter);
+    out->adapter = options->adapter;
     return SLK_OK;
 }
 

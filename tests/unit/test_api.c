@@ -72,7 +72,10 @@ static void test_open(void **state)
     fails(SLK_E_ARG, slk_lm_open(&other, MODEL, &options, &err), "n_threads");
     slk_lm_options_init(&options);
     options.adapter = "lora.gguf";
-    fails(SLK_E_UNSUPPORTED, slk_lm_open(&other, MODEL, &options, &err), "lora.gguf");
+    fails(SLK_E_IO, slk_lm_open(&other, MODEL, &options, &err), "lora.gguf");
+    options.adapter = SLICK_TEST_DATA "/reference/train/lora/adapter";
+    assert_int_equal(slk_lm_open(&other, MODEL, &options, &err), SLK_OK);
+    slk_lm_close(other);
     assert_int_equal(slk_lm_open(&other, "/nowhere", NULL, NULL), SLK_E_IO);
     slk_lm_close(NULL);
     assert_int_equal(slk_lm_open(&other, SLICK_TEST_DATA "/reference/tiny/llama-gqa", NULL, &err),
