@@ -71,8 +71,8 @@ void slk_lm_options_init(slk_lm_options *options);
 
 /* Open a .gguf file or a Hugging Face directory (config.json, model.safetensors, tokenizer.json). Loads all weights.
  * Errors: SLK_E_IO; SLK_E_FORMAT, SLK_E_SHAPE, SLK_E_NOT_FOUND (the file: the message names it and the key or tensor);
- * SLK_E_UNSUPPORTED (architecture, tensor type, bf16 on a processor without it, a kind of adapter); SLK_E_ARG (options);
- * SLK_E_MEMORY. *out is the caller's: slk_lm_close(), NULL is fine. */
+ * SLK_E_UNSUPPORTED (architecture, tensor type, bf16 on a processor without it, a kind of adapter); SLK_E_ARG
+ * (options); SLK_E_MEMORY. *out is the caller's: slk_lm_close(), NULL is fine. */
 slk_status slk_lm_open(slk_lm **out, const char *path, const slk_lm_options *options, slk_err *err);
 void slk_lm_close(slk_lm *lm);
 
