@@ -111,7 +111,7 @@ static void read_shapes(summary *s, const slk_gguf *file, const slk_config *conf
         [CONTEXT] = {"n_context", "context_length", "context", 0},
     };
     memcpy(s->shapes, SHAPES, sizeof SHAPES);
-    if (!file) { /* a directory; without a description of its own it says nothing */
+    if (!file && config) { /* a directory; without a description of its own it says nothing */
         const int n[N_SHAPES] = {config->n_layers, config->d_model, config->n_heads,  config->n_kv_heads,
                                  config->head_dim, config->d_ff,    config->n_context};
         for (int i = 0; i < N_SHAPES; i++) s->shapes[i].n = (uint64_t)n[i];
