@@ -12,12 +12,13 @@
 /* Draws that have the same tokens so far. */
 typedef struct branch {
     slk_verification *v;
-    slk_seg seg;  /* ends with the branch's last token */
-    int n_tokens; /* of the answer so far */
-    int n_gold;   /* tokens of the gold path that it has followed, or -1 when it left it */
-    bool dead;    /* cannot match; decoded only to be recorded */
-    double p;     /* on the gold path: its probability so far */
-    char *text;   /* [text_bytes] of the answer so far */
+    struct branch *next, **link; /* among the verifier's open ones; link points to this one */
+    slk_seg seg;                 /* ends with the branch's last token */
+    int n_tokens;                /* of the answer so far */
+    int n_gold;                  /* tokens of the gold path that it has followed, or -1 when it left it */
+    bool dead;                   /* cannot match; decoded only to be recorded */
+    double p;                    /* on the gold path: its probability so far */
+    char *text;                  /* [text_bytes] of the answer so far */
     size_t text_bytes;
     int n_draws;
     uint16_t draws[]; /* 0 = greedy, i = sample i - 1 */
@@ -33,9 +34,26 @@ struct slk_verifier {
     int32_t *taken;                /* [n_samples + 1] token that each draw of the branch takes */
     uint16_t *group;               /* [n_samples + 1] draws that take the same one */
     slk_buf text;
+    branch *open; /* branches whose logits are still to come, so that a probe which stops leaves nothing behind */
     slk_status (*finished)(void *user, slk_verification *v, slk_err *err);
     void *user;
 };
+
+static void open_branch(slk_verifier *vf, branch *b)
+{
+    b->next = vf->open;
+    b->link = &vf->open;
+    if (b->next) b->next->link = &b->next;
+    vf->open = b;
+}
+
+static void close_branch(branch *b)
+{
+    *b->link = b->next;
+    if (b->next) b->next->link = b->link;
+    free(b->text);
+    free(b);
+}
 
 slk_status slk_verifier_create(slk_verifier **out, const slk_model *model, slk_tree *tree, slk_schedule *schedule,
                                const slk_judge *judge, const slk_draws *draws, slk_err *err)
@@ -62,6 +80,7 @@ slk_status slk_verifier_create(slk_verifier **out, const slk_model *model, slk_t
 void slk_verifier_free(slk_verifier *vf)
 {
     if (!vf) return;
+    while (vf->open) close_branch(vf->open);
     free(vf->taken);
     free(vf->group);
     slk_buf_release(&vf->text);
@@ -152,7 +171,7 @@ static slk_status continue_branch(slk_verifier *vf, const branch *from, int32_t 
                            : slk_fail(err, SLK_E_MEMORY, "out of memory");
     if (s == SLK_OK) s = slk_schedule_add(vf->schedule, b->seg, b, err);
     if (s == SLK_OK)
-        b->v->n_open++;
+        b->v->n_open++, open_branch(vf, b);
     else
         free(b->text), free(b);
     return s;
@@ -229,8 +248,7 @@ static slk_status branch_done(void *user, void *request, const slk_top *top, slk
     slk_verification *v = b->v;
     slk_status s = advance(vf, b, top, err);
     slk_tree_release(vf->tree, b->seg);
-    free(b->text);
-    free(b);
+    close_branch(b);
     v->n_open--;
     if (s == SLK_OK && v->n_open == 0) s = vf->finished(vf->user, v, err);
     return s;
@@ -249,7 +267,10 @@ slk_status slk_verifier_start(slk_verifier *vf, slk_verification *v, slk_seg pro
     for (int i = 0; i < n_draws; i++) b->draws[i] = (uint16_t)i;
     v->n_open = 1;
     slk_status s = slk_schedule_add(vf->schedule, prompt, b, err);
-    if (s != SLK_OK) free(b);
+    if (s == SLK_OK)
+        open_branch(vf, b);
+    else
+        free(b);
     return s;
 }
 
