@@ -80,7 +80,11 @@ slk_status slk_verifier_create(slk_verifier **out, const slk_model *model, slk_t
 void slk_verifier_free(slk_verifier *vf)
 {
     if (!vf) return;
-    while (vf->open) close_branch(vf->open);
+    for (branch *b = vf->open, *next; b; b = next) { /* of a run that was stopped */
+        next = b->next;
+        free(b->text);
+        free(b);
+    }
     free(vf->taken);
     free(vf->group);
     slk_buf_release(&vf->text);
