@@ -1,4 +1,4 @@
-/* One batch through all layers. Reading order: scratch, rotary tables, the two blocks of a layer, logits, run. */
+/* One batch through all layers. Reading order: scratch, the two blocks of a layer, logits, run. */
 #include "model/forward.h"
 
 #include <math.h>
@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/progress.h"
 #include "model/model.h"
+#include "model/rotary.h"
 
 /* Rows that go through norm, product and activation together: their intermediates (24 kB a row for SmolLM2) stay in the
  * last-level cache, and matrix products are at their peak from about 100 rows up. */
@@ -27,8 +28,7 @@ struct slk_forward {
     float *block;                 /* [TILE_ROWS, d_model] output of a block that is normed before it is added */
     int32_t spare_ids[TILE_ROWS]; /* for asks that want whole rows of logits and no top */
     float spare_logits[TILE_ROWS];
-    int32_t n_rotary;    /* positions in the tables */
-    float *rotary[2][2]; /* full layers, windowed layers: cos, sin [n_rotary, head_dim / 2] */
+    slk_rotary rotary;
 };
 
 static size_t element_bytes(const slk_forward *f)
@@ -108,7 +108,7 @@ void slk_forward_free(slk_forward *f)
 {
     if (!f) return;
     free(f->x), free(f->q), free(f->y), free(f->normed), free(f->wide), free(f->hidden), free(f->block), free(f->low);
-    for (int i = 0; i < 4; i++) free(f->rotary[i / 2][i % 2]);
+    slk_rotary_release(&f->rotary);
     free(f);
 }
 
@@ -139,61 +139,8 @@ static slk_status reserve_rows(slk_forward *f, size_t n_rows, slk_err *err)
     return SLK_OK;
 }
 
-/* cos and sin of position * frequency, in double and rounded once. Frequencies base^(-2i/head_dim), divided by the
- * file's rope_freqs (Llama 3) and by the linear scale, which windowed layers with a base of their own do not have. */
-static slk_status reserve_rotary(slk_forward *f, int32_t n_positions, slk_err *err)
-{
-    const slk_model *m = f->model;
-    const slk_config *c = &m->config;
-    if (!c->rope || n_positions <= f->n_rotary) return SLK_OK;
-    n_positions = (n_positions + 255) / 256 * 256;
-    size_t half = (size_t)c->head_dim / 2;
-    for (int local = 0; local < 2; local++) {
-        bool plain = local && c->rope_local;
-        double base = local ? c->rope_base_local : c->rope_base, scale = plain ? 1 : c->rope_scale;
-        float *tables[2];
-        for (int i = 0; i < 2; i++) {
-            tables[i] = realloc(f->rotary[local][i], (size_t)n_positions * half * sizeof(float));
-            if (!tables[i])
-                return slk_fail(err, SLK_E_MEMORY, "out of memory for rotary tables of %d positions", n_positions);
-            f->rotary[local][i] = tables[i];
-        }
-        for (size_t i = 0; i < half; i++) {
-            double frequency = pow(base, -2.0 * (double)i / c->head_dim) / scale;
-            if (m->rope_divisors && !plain) frequency /= (double)m->rope_divisors[i];
-            for (int32_t p = f->n_rotary; p < n_positions; p++) {
-                tables[0][(size_t)p * half + i] = (float)cos(p * frequency);
-                tables[1][(size_t)p * half + i] = (float)sin(p * frequency);
-            }
-        }
-    }
-    f->n_rotary = n_positions;
-    return SLK_OK;
-}
-
 /* --- a layer -------------------------------------------------------------------------------------------------------
  */
-
-static slk_attention layer_attention(const slk_forward *f, int i)
-{
-    const slk_config *c = &f->model->config;
-    const slk_layer *layer = &f->model->layers[i];
-    bool windowed = slk_config_is_windowed(c, i);
-    return (slk_attention){
-        .n_heads = c->n_heads,
-        .n_kv_heads = c->n_kv_heads,
-        .head_dim = c->head_dim,
-        .scale = c->attention_scale,
-        .softcap = c->attention_softcap,
-        .window = windowed ? c->window : 0,
-        .q_gain = layer->q_gain,
-        .k_gain = layer->k_gain,
-        .qk_eps = c->norm_eps,
-        .rope_pairs = c->rope_pairs,
-        .rope_cos = f->rotary[windowed][0],
-        .rope_sin = f->rotary[windowed][1],
-    };
-}
 
 static void norm_rows(const slk_forward *f, void *y, const float *x, const float *gain, const float *bias, int64_t n)
 {
@@ -245,7 +192,7 @@ static slk_status attention_block(slk_forward *f, slk_cache *cache, const slk_ba
     const slk_config *c = &f->model->config;
     const slk_layer *layer = &f->model->layers[i];
     slk_compute *compute = f->model->compute;
-    slk_attention a = layer_attention(f, i);
+    slk_attention a = slk_layer_attention(f->model, &f->rotary, i);
     size_t d_q_bytes = (size_t)c->n_heads * (size_t)c->head_dim * element_bytes(f);
     double clock = slk_clock_ms();
     for (int32_t r = 0; r < b->n_rows; r += TILE_ROWS) {
@@ -413,7 +360,7 @@ slk_status slk_forward_run(slk_forward *f, slk_cache *cache, const slk_batch *b,
     }
     double clock = slk_clock_ms();
     slk_status s = reserve_rows(f, (size_t)b->n_rows, err);
-    if (s == SLK_OK && last < f->model->config.n_context) s = reserve_rotary(f, last + 1, err);
+    if (s == SLK_OK && last < f->model->config.n_context) s = slk_rotary_reserve(&f->rotary, f->model, last + 1, err);
     if (s == SLK_OK) s = embed_rows(f, b, err);
     f->stats.rowwise_ms += lap(&clock);
     for (int i = 0; i < f->model->config.n_layers && s == SLK_OK; i++) {

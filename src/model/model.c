@@ -14,6 +14,7 @@
 typedef struct loader {
     slk_model *m;
     slk_dtype dtype; /* compute type */
+    bool trainable;
     slk_err *err;
     slk_status status; /* first failure; later steps do nothing */
 } loader;
@@ -88,7 +89,7 @@ static void adopt_matrix(loader *l, slk_weight *w, void *data)
     slk_model *m = l->m;
     slk_packed *packed = NULL;
     w->data = data;
-    if (l->status == SLK_OK) l->status = slk_compute_pack(m->compute, &packed, w, l->err);
+    if (l->status == SLK_OK && !l->trainable) l->status = slk_compute_pack(m->compute, &packed, w, l->err);
     bool plain = l->status == SLK_OK && !packed;
     bool fits = plain ? slk_grow(&m->owned, &m->cap_owned, m->n_owned + 1, sizeof *m->owned)
                       : slk_grow(&m->packed, &m->cap_packed, m->n_packed + 1, sizeof *m->packed);
@@ -143,6 +144,32 @@ static slk_weight load_matrix(loader *l, int layer, const part *parts, int n_par
     return w;
 }
 
+/* A matrix in one piece, in the compute type. */
+static void *load_plain(loader *l, const slk_tensor *t)
+{
+    char *data = own(l, (size_t)(t->n_rows * t->n_cols), element_bytes(l));
+    if (data) convert_rows(l, data, t, 0, t->n_rows);
+    slk_source_forget(l->m->source, t);
+    return data;
+}
+
+/* The chunk [row, row + n) of the output matrix. */
+static void load_chunk(loader *l, slk_weight *w, const slk_tensor *t, int64_t row)
+{
+    const slk_model *m = l->m;
+    if (m->output_rows) {
+        w->data = (const char *)m->output_rows + (size_t)(row * w->n_in) * element_bytes(l);
+        return;
+    }
+    void *data = slk_alloc_aligned((size_t)(w->n_out * w->n_in), element_bytes(l));
+    if (!data) {
+        l->status = slk_fail(l->err, SLK_E_MEMORY, "%s: out of memory", slk_source_path(m->source));
+        return;
+    }
+    convert_rows(l, data, t, row, w->n_out);
+    adopt_matrix(l, w, data);
+}
+
 /* The output matrix, cut into the chunks that logits are computed in. */
 static void load_output(loader *l)
 {
@@ -151,19 +178,14 @@ static void load_output(loader *l)
     const char *name = c->tied ? "token_embd.weight" : "output.weight";
     slk_tensor t;
     bool found = find(l, &t, name, c->n_vocab, c->d_model, true);
+    if (found && l->trainable) m->output_rows = c->tied ? m->embedding_rows : load_plain(l, &t);
     m->n_chunks = (c->n_vocab + SLK_LOGITS_CHUNK - 1) / SLK_LOGITS_CHUNK;
     m->output = own(l, (size_t)m->n_chunks, sizeof *m->output);
     for (int i = 0; found && m->output && i < m->n_chunks && l->status == SLK_OK; i++) {
         int64_t row = (int64_t)i * SLK_LOGITS_CHUNK,
                 n = c->n_vocab - row < SLK_LOGITS_CHUNK ? c->n_vocab - row : SLK_LOGITS_CHUNK;
         m->output[i] = (slk_weight){.n_out = n, .n_in = c->d_model};
-        void *data = slk_alloc_aligned((size_t)(n * c->d_model), element_bytes(l));
-        if (!data) {
-            l->status = slk_fail(l->err, SLK_E_MEMORY, "%s: out of memory", slk_source_path(m->source));
-            return;
-        }
-        convert_rows(l, data, &t, row, n);
-        adopt_matrix(l, &m->output[i], data);
+        load_chunk(l, &m->output[i], &t, row);
     }
     if (found) slk_source_forget(m->source, &t);
 }
@@ -208,11 +230,18 @@ static void load_ends(loader *l)
 {
     slk_model *m = l->m;
     const slk_config *c = &m->config;
-    find(l, &m->embedding, "token_embd.weight", c->n_vocab, c->d_model, true);
+    bool found = find(l, &m->embedding, "token_embd.weight", c->n_vocab, c->d_model, true);
+    if (found && l->trainable) m->embedding_rows = load_plain(l, &m->embedding);
     load_output(l);
     m->out_gain = load_vector(l, "output_norm.weight", c->d_model, true);
     if (c->norm == SLK_NORM_LAYER) m->out_bias = load_vector(l, "output_norm.bias", c->d_model, true);
-    if (c->learned_positions) find(l, &m->positions, "position_embd.weight", c->n_context, c->d_model, true);
+    if (c->learned_positions) found = find(l, &m->positions, "position_embd.weight", c->n_context, c->d_model, true);
+    if (c->learned_positions && found && l->trainable) {
+        m->positions_rows = own(l, (size_t)c->n_context * (size_t)c->d_model, sizeof *m->positions_rows);
+        if (m->positions_rows)
+            l->status = slk_source_read(m->source, &m->positions, 0, c->n_context, SLK_DTYPE_F32, m->positions_rows,
+                                        slk_compute_n_threads(m->compute), l->err);
+    }
     if (c->rope) m->rope_divisors = load_vector(l, "rope_freqs.weight", c->head_dim / 2, false);
 }
 
@@ -291,7 +320,7 @@ slk_status slk_model_open(slk_model **out, const char *path, const slk_model_opt
         if (!m->layers) s = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", path);
     }
     if (s == SLK_OK) {
-        loader l = {.m = m, .dtype = slk_compute_dtype(m->compute), .err = err};
+        loader l = {.m = m, .dtype = slk_compute_dtype(m->compute), .trainable = options->trainable, .err = err};
         load_ends(&l);
         for (int i = 0; i < m->config.n_layers && l.status == SLK_OK; i++) load_layer(&l, i);
         s = l.status;
@@ -335,12 +364,23 @@ slk_status slk_model_embed(const slk_model *m, int32_t token, int32_t position, 
                         slk_source_path(m->source), c->n_context);
     }
     size_t d = (size_t)c->d_model;
-    slk_status s = slk_source_read(m->source, &m->embedding, token, 1, SLK_DTYPE_F32, x, 1, err);
+    slk_status s = SLK_OK;
+    if (!m->embedding_rows) {
+        s = slk_source_read(m->source, &m->embedding, token, 1, SLK_DTYPE_F32, x, 1, err);
+    } else if (slk_compute_dtype(m->compute) == SLK_DTYPE_BF16) {
+        const uint16_t *row = (const uint16_t *)m->embedding_rows + (size_t)token * d;
+        for (size_t i = 0; i < d; i++) x[i] = slk_bf16_to_f32(row[i]);
+    } else {
+        memcpy(x, (const float *)m->embedding_rows + (size_t)token * d, d * sizeof *x);
+    }
     if (s != SLK_OK) return s;
     if (c->embed_scale != 1) {
         for (size_t i = 0; i < d; i++) x[i] *= c->embed_scale;
     }
-    if (m->positions.data) {
+    if (m->positions_rows) {
+        const float *p = m->positions_rows + (size_t)position * d;
+        for (size_t i = 0; i < d; i++) x[i] += p[i];
+    } else if (m->positions.data) {
         float *p = slk_alloc(d, sizeof *p);
         if (!p) return slk_fail(err, SLK_E_MEMORY, "out of memory");
         s = slk_source_read(m->source, &m->positions, position, 1, SLK_DTYPE_F32, p, 1, err);

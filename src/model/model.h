@@ -38,10 +38,15 @@ typedef struct slk_model {
     int n_chunks;
     slk_tensor embedding; /* rows are dequantised as they are looked up */
     slk_tensor positions; /* learned positions; data NULL: none */
-    float *rope_divisors; /* [head_dim / 2] of rope_freqs.weight, or NULL */
-    uint64_t hash;        /* slk_source_hash */
-    slk_adapter *adapter; /* or NULL; the matrices above do not contain it */
-    void **owned;         /* everything to free */
+    /* Of a model opened for training, else NULL: matrices in memory, which the optimiser changes in place. All matrices
+     * are plain then, and output's chunks are views into one of these. */
+    void *embedding_rows;  /* [n_vocab, d_model] compute type */
+    void *output_rows;     /* [n_vocab, d_model] compute type; tied: embedding_rows */
+    float *positions_rows; /* [n_context, d_model], or NULL */
+    float *rope_divisors;  /* [head_dim / 2] of rope_freqs.weight, or NULL */
+    uint64_t hash;         /* slk_source_hash */
+    slk_adapter *adapter;  /* or NULL; the matrices above do not contain it */
+    void **owned;          /* everything to free */
     size_t n_owned, cap_owned;
     slk_packed **packed; /* matrices in the library's own layout */
     size_t n_packed, cap_packed;
@@ -51,6 +56,7 @@ typedef struct slk_model {
 typedef struct slk_model_options {
     slk_compute_options compute;
     const char *adapter; /* a LoRA adapter (model/adapter.h) to put on it; NULL: none */
+    bool trainable;      /* keep weights where training can change them (params.h) */
 } slk_model_options;
 
 /* Open MODEL (a .gguf file or a Hugging Face directory). Checks every tensor's presence and shape, that the model fits
