@@ -2,12 +2,13 @@
  * loss, dropout, and the optimiser's pass over the weights.
  *
  * Bits. Everything here gives the same bits for the same input, whatever the number of threads, but for
- * slk_compute_multiply: the library may cut its sums by threads and by shape, so its bits hold for one number of threads.
- * Nothing here is promised to be row-invariant. Sums over rows (gradients of gains and biases) go over blocks of a fixed
- * number of rows, in order.
+ * slk_compute_multiply: the library may cut its sums by threads and by shape, so its bits hold for one number of
+ * threads. Nothing here is promised to be row-invariant. Sums over rows (gradients of gains and biases) go over blocks
+ * of a fixed number of rows, in order.
  *
  * Types. Gradients of the residual stream, of weights and of vectors are f32; gradients that a product multiplies next
- * have the compute type. A gradient named `d...` is of the loss with respect to what follows the d. "adds to" means +=. */
+ * have the compute type. A gradient named `d...` is of the loss with respect to what follows the d. "adds to" means +=.
+ */
 #ifndef SLK_COMPUTE_BACKWARD_H
 #define SLK_COMPUTE_BACKWARD_H
 
