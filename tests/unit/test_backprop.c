@@ -374,6 +374,46 @@ static void test_bf16(void **state)
     }
 }
 
+/* Families without a reference: along its own gradient, each parameter must change the loss by the gradient's length.
+ * The central difference of a float32 loss is good to about a part in a thousand here. */
+static void test_differences(void **state)
+{
+    (void)state;
+    batch b;
+    read_batch(&b);
+    for (size_t f = 0; f < N_FAMILIES; f++) {
+        trainer t;
+        double worst = 0;
+        open_trainer(&t, open_for_training(families[f], "/model.gguf", SLK_BACKEND_REF, SLK_DTYPE_F32), NULL, false);
+        for (size_t i = 0; i < t.params->n; i++) {
+            const slk_param *p = &t.params->items[i];
+            size_t n = (size_t)(p->n_rows * p->n_cols);
+            float *w = slk_alloc(n, sizeof *w), *g = slk_alloc(n, sizeof *g);
+            double length = 0, size = 0, loss[2];
+            run(&t, &b, 0, true);
+            for (size_t k = 0; k < n; k++) length += (double)p->grad[k] * p->grad[k];
+            length = sqrt(length);
+            memcpy(w, p->master, n * sizeof *w);
+            memcpy(g, p->grad, n * sizeof *g);
+            for (size_t k = 0; k < n; k++) size += (double)w[k] * w[k];
+            double h = fmin(0.02 * (sqrt(size) + 0.1), 5e-3 / (length + 1e-9));
+            for (int side = 0; side < 2; side++) {
+                for (size_t k = 0; k < n; k++) p->master[k] = (float)(w[k] + (side ? h : -h) * g[k] / (length + 1e-30));
+                loss[side] = run(&t, &b, 0, false);
+            }
+            memcpy(p->master, w, n * sizeof *w);
+            double gap = fabs((loss[1] - loss[0]) / (2 * h) - length);
+            if (!(gap <= 1e-2 * length + 2e-4))
+                fail_msg("%s: along the gradient of %s the loss changes by %g, expected %g", families[f],
+                         p->parts[0].name, (loss[1] - loss[0]) / (2 * h), length);
+            worst = fmax(worst, gap / (length + 0.02));
+            free(w), free(g);
+        }
+        printf("%s: differences within %.1e\n", families[f], worst);
+        close_trainer(&t);
+    }
+}
+
 /* What is frozen has no gradient, and what is left has the same as before. */
 static void test_frozen(void **state)
 {
@@ -413,6 +453,7 @@ static void test_frozen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_models), cmocka_unit_test(test_lora),
-                                       cmocka_unit_test(test_bf16), cmocka_unit_test(test_frozen)};
+                                       cmocka_unit_test(test_bf16), cmocka_unit_test(test_differences),
+                                       cmocka_unit_test(test_frozen)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
