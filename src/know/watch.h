@@ -3,8 +3,8 @@
  *
  *     train   which examples are fitted, by category
  *     dev     the signal for early stopping
- *     test    accuracy, by category; what was known and is lost (HighlyKnown, answered wrongly), what is gained
- *             (WeaklyKnown and Unknown, answered rightly)
+ *     test    accuracy, by category; what was known and is lost (HighlyKnown, not answered rightly), what is
+ *             gained (WeaklyKnown and Unknown, answered rightly)
  *     ood     accuracy on relations that are not trained on
  *
  * Sets may be empty, and facts may be without a category. */
@@ -59,10 +59,12 @@ slk_tally slk_watch_known(const slk_watch_result *result, slk_watch_kind kind);
  *     "dev":      accuracy
  *     "test":     {"all", "HighlyKnown", "MaybeKnown", "WeaklyKnown", "Unknown"}
  *     "ood":      accuracy
- *     "lost":     HighlyKnown test facts answered wrongly, a count
+ *     "lost":     HighlyKnown test facts not answered rightly, a count; those that the model refused (an abstention)
+ *                 are among them
  *     "gained":   WeaklyKnown and Unknown test facts answered rightly, a count
+ *     "refused":  HighlyKnown test facts answered by an abstention, a count
  *     "answered": {"dev", "test", "ood": {"share", "accuracy"}}      not abstained; accuracy on those
- *     "n":        {"train", "dev", "test", "ood"}                    facts that were asked
+ *     "n":        {"train": {"all", ...}, "dev", "test": {"all", ...}, "ood"}    facts that were asked
  *
  * null stands wherever there is nothing to take a share of: a set that is empty or was left out, a category without
  * facts. false: out of memory. */
