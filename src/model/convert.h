@@ -15,11 +15,22 @@
 #include "base/error.h"
 #include "base/progress.h"
 
+/* Put other values in the place of a tensor's: [n_rows, n_cols] in GGUF's layout and float32, as slick computes with
+ * them (a vector has n_rows 1; Gemma's gains have 1 added). Called once for each tensor of the model, with its GGUF
+ * name, by one thread; rope_freqs.weight is no such tensor, a tied output has none. Whatever the output's format does
+ * (order, transposition, Gemma's query factor, rounding to the type) comes after. What fails stops the conversion. */
+typedef slk_status slk_convert_edit(void *user, const char *gguf_name, float *values, int64_t n_rows, int64_t n_cols,
+                                    slk_err *err);
+
 typedef struct slk_convert_options {
-    int dtype; /* F32, F16, BF16 or (GGUF) Q8_0; -1: as the source has it, and F16 for what a directory cannot hold */
+    int dtype; /* F32, F16, BF16 or (GGUF) Q8_0; -1: as the source has it, F16 for what a directory cannot hold, and
+                  BF16 for edited matrices whose source is quantised (a directory: then for all of these) */
     bool overwrite;
     int n_threads;
     const slk_progress *progress;
+    slk_convert_edit *edit;                           /* NULL: the values are the source's */
+    bool (*edits)(void *user, const char *gguf_name); /* which tensors edit is called for; NULL: all */
+    void *edit_user;                                  /* the first argument of both */
 } slk_convert_options;
 
 /* What one may want to tell people. */
