@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "format/gguf.h"
@@ -184,18 +185,10 @@ static slk_status take_safetensor(slk_adapter *a, const slk_safetensor *t, slk_e
     return SLK_OK;
 }
 
-static char *join(const char *folder, const char *name)
-{
-    slk_buf b = {0};
-    size_t n = strlen(folder);
-    slk_buf_addf(&b, "%s%s%s", folder, n > 0 && folder[n - 1] == '/' ? "" : "/", name);
-    return slk_buf_take(&b);
-}
-
 static slk_status open_peft(slk_adapter *a, const char *folder, slk_err *err)
 {
-    char *config = join(folder, "adapter_config.json");
-    a->path = join(folder, "adapter_model.safetensors");
+    char *config = slk_path_join(folder, "adapter_config.json");
+    a->path = slk_path_join(folder, "adapter_model.safetensors");
     slk_status s = config && a->path ? SLK_OK : slk_fail(err, SLK_E_MEMORY, "%s: out of memory", folder);
     if (s == SLK_OK && (!slk_file_exists(config) || !slk_file_exists(a->path))) {
         s = slk_fail(err, SLK_E_NOT_FOUND, "%s: %s is missing, expected a PEFT directory or a GGUF file", folder,

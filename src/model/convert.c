@@ -10,14 +10,6 @@
 #include "format/quant.h"
 #include "model/convert_impl.h"
 
-char *slk_convert_join(const char *folder, const char *name)
-{
-    slk_buf b = {0};
-    size_t n = strlen(folder);
-    slk_buf_addf(&b, "%s%s%s", folder, n > 0 && folder[n - 1] == '/' ? "" : "/", name);
-    return slk_buf_take(&b);
-}
-
 static bool is_plain(slk_dtype dtype)
 {
     return dtype == SLK_DTYPE_F32 || dtype == SLK_DTYPE_F16 || dtype == SLK_DTYPE_BF16;

@@ -45,10 +45,11 @@ typedef struct slk_convert_report {
     bool query_rounded;              /* and that is no power of two */
 } slk_convert_report;
 
-/* Convert MODEL to `out`: a GGUF file if the name ends in ".gguf", else a directory. A file appears when it is
- * complete; so does a new directory. Of a directory that exists (overwrite), config.json is removed first and written
- * last, so a broken run leaves no model. Errors: slk_source_open's and the tokenizer's; SLK_E_STATE (out exists and
- * !overwrite); SLK_E_UNSUPPORTED; SLK_E_IO; SLK_E_MEMORY; SLK_E_INTERRUPTED. */
+/* Convert MODEL to `out`: a GGUF file if the name ends in ".gguf", else a directory. A file or directory
+ * appears when it is complete and on the disk. A directory that exists (overwrite) is replaced as base/folder.h says,
+ * config.json being the mark: a kill at any moment leaves the old model, the new one, or no config.json. Errors:
+ * slk_source_open's and the tokenizer's; SLK_E_STATE (out exists and !overwrite); SLK_E_UNSUPPORTED; SLK_E_IO;
+ * SLK_E_MEMORY; SLK_E_INTERRUPTED. */
 slk_status slk_convert(slk_convert_report *report, const char *model, const char *out,
                        const slk_convert_options *options, slk_err *err);
 

@@ -43,7 +43,4 @@ slk_status slk_plan_produce(void *user, size_t i, void *bytes, size_t n_bytes, s
 slk_status slk_convert_to_gguf(slk_plan *plan, const char *path, slk_err *err);
 slk_status slk_convert_to_directory(slk_plan *plan, const char *path, slk_err *err);
 
-/* "<folder>/<name>"; free() it. NULL: out of memory. */
-char *slk_convert_join(const char *folder, const char *name);
-
 #endif
