@@ -6,6 +6,13 @@
 #include "format/quant.h"
 #include "model/convert_impl.h"
 
+/* Small tensors are one thread's: reading and writing files is what takes the time, and on a busy machine a team waits
+ * for its slowest member after each of several hundred tensors. */
+static int n_threads_for(const slk_plan *plan, const slk_item *item)
+{
+    return item->n_rows * item->n_cols < (int64_t)1 << 22 ? 1 : plan->options->n_threads;
+}
+
 /* --- all values at once ----------------------------------------------------------------------------------------------
  */
 
@@ -37,7 +44,8 @@ slk_status slk_plan_read(const slk_plan *plan, const slk_item *item, float **out
         x && (before || !is_gain || !item->edited)
             ? SLK_OK
             : slk_fail(err, SLK_E_MEMORY, "%s: out of memory for tensor %s", slk_source_path(plan->source), t->name);
-    if (s == SLK_OK) s = slk_source_read(plan->source, t, 0, t->n_rows, SLK_DTYPE_F32, x, o->n_threads, err);
+    if (s == SLK_OK)
+        s = slk_source_read(plan->source, t, 0, t->n_rows, SLK_DTYPE_F32, x, n_threads_for(plan, item), err);
     if (s == SLK_OK && before) memcpy(before, x, n * sizeof *x);
     if (s == SLK_OK && item->edited) s = o->edit(o->edit_user, item->gguf_name, x, t->n_rows, t->n_cols, err);
     if (s == SLK_OK && is_gain) s = undo_gain(plan, item, x, before, err);
@@ -64,7 +72,7 @@ static void place_row(const slk_item *item, const float *x, int64_t r, float *ro
 static bool write_whole(const slk_plan *plan, const slk_item *item, const float *x, uint8_t *bytes, size_t row_bytes)
 {
     int failed = 0;
-#pragma omp parallel num_threads(plan->options->n_threads) reduction(| : failed)
+#pragma omp parallel num_threads(n_threads_for(plan, item)) reduction(| : failed)
     {
         float *row = slk_alloc((size_t)item->n_cols, sizeof *row);
         failed |= row == NULL;
@@ -100,7 +108,7 @@ static slk_status output_row(const slk_plan *plan, const slk_item *item, int64_t
 static bool produce_rows(const slk_plan *plan, const slk_item *item, uint8_t *bytes, size_t row_bytes)
 {
     int failed = 0;
-#pragma omp parallel num_threads(plan->options->n_threads) reduction(| : failed)
+#pragma omp parallel num_threads(n_threads_for(plan, item)) reduction(| : failed)
     {
         float *x = slk_alloc((size_t)item->n_cols, sizeof *x);
         failed |= x == NULL;
