@@ -478,6 +478,94 @@ slk_status slk_adapter_load(slk_adapter *a, slk_compute *compute, slk_err *err)
     return s;
 }
 
+/* --- a new adapter -------------------------------------------------------------------------------------------------
+ */
+
+static size_t find_target(const char *gguf)
+{
+    size_t i = 0;
+    while (i < N_TARGETS && strcmp(targets[i].gguf, gguf) != 0) i++;
+    return i;
+}
+
+/* Zeroed memory of the adapter's. */
+static void *own_zeros(slk_adapter *a, size_t n_bytes)
+{
+    void *data =
+        slk_grow(&a->owned, &a->cap_owned, a->n_owned + 1, sizeof *a->owned) ? slk_alloc_aligned(n_bytes, 1) : NULL;
+    if (!data) return NULL;
+    memset(data, 0, n_bytes);
+    a->n_bytes += n_bytes;
+    return a->owned[a->n_owned++] = data;
+}
+
+/* Ranks of the pairs stand in for their tensors; the matrices are sized and zeroed. */
+static bool create_layer(slk_adapter *a, layer *y, int64_t rank, size_t value_bytes)
+{
+    for (size_t i = 0; i < N_TARGETS; i++) {
+        if (y->pairs[i].a.n_rows == 0) continue;
+        int64_t row, n_out;
+        slk_low_rank *low = &y->low[targets[i].matrix];
+        target_place(&a->config, i, &row, &n_out, &low->a.n_in);
+        low->a.n_out += rank;
+    }
+    for (int m = 0; m < SLK_N_ADAPTED; m++) {
+        slk_low_rank *low = &y->low[m];
+        if (low->a.n_out == 0) continue;
+        low->a.n_out = (low->a.n_out + RANK_STEP - 1) / RANK_STEP * RANK_STEP;
+        low->b = (slk_weight){.n_in = low->a.n_out, .n_out = matrix_rows(&a->config, (slk_adapted)m)};
+        low->a.data = own_zeros(a, (size_t)(low->a.n_out * low->a.n_in) * value_bytes);
+        low->b.data = own_zeros(a, (size_t)(low->b.n_out * low->b.n_in) * value_bytes);
+        if (!low->a.data || !low->b.data) return false;
+    }
+    return true;
+}
+
+slk_status slk_adapter_create(slk_adapter **out, const slk_config *config, slk_dtype dtype, const char *const *tensors,
+                              size_t n, int64_t rank, slk_err *err)
+{
+    *out = NULL;
+    if (rank < 1 || rank > MAX_RANK)
+        return slk_fail(err, SLK_E_ARG, "an adapter of rank %lld, expected 1 to %d", (long long)rank, MAX_RANK);
+    slk_adapter *a = slk_alloc_zero(1, sizeof *a);
+    if (a) a->config = *config;
+    if (a) a->layers = slk_alloc_zero((size_t)config->n_layers, sizeof *a->layers);
+    slk_status s = a && a->layers ? SLK_OK : slk_fail(err, SLK_E_MEMORY, "out of memory for an adapter");
+    for (int l = 0; s == SLK_OK && l < config->n_layers; l++) {
+        for (size_t k = 0; k < n && s == SLK_OK; k++) {
+            size_t i = find_target(tensors[k]);
+            bool fits = i < N_TARGETS && a->layers[l].pairs[i].a.n_rows == 0 && (i != TARGET_GATE || config->gated) &&
+                        (config->fused_qkv ? i != TARGET_Q && i != TARGET_K && i != TARGET_V : i != TARGET_QKV);
+            if (fits)
+                a->layers[l].pairs[i].a.n_rows = rank;
+            else
+                s = slk_fail(err, SLK_E_ARG, "an adapter of %s: no such matrix in a %s model, or named twice",
+                             tensors[k], config->arch);
+        }
+        size_t value_bytes = dtype == SLK_DTYPE_BF16 ? sizeof(uint16_t) : sizeof(float);
+        if (s == SLK_OK && !create_layer(a, &a->layers[l], rank, value_bytes))
+            s = slk_fail(err, SLK_E_MEMORY, "out of memory for an adapter of rank %lld", (long long)rank);
+    }
+    if (s != SLK_OK) {
+        slk_adapter_free(a);
+        return s;
+    }
+    a->hash = 1; /* changes as it is trained */
+    *out = a;
+    return SLK_OK;
+}
+
+slk_adapter_place slk_adapter_find_place(const slk_adapter *a, const char *tensor)
+{
+    size_t at = find_target(tensor);
+    slk_adapter_place p = {.matrix = targets[at].matrix, .rank = a->layers[0].pairs[at].a.n_rows};
+    target_place(&a->config, at, &p.row, &p.n_out, &p.n_in);
+    for (size_t i = 0; i < at; i++) {
+        if (targets[i].matrix == p.matrix) p.rank0 += a->layers[0].pairs[i].a.n_rows;
+    }
+    return p;
+}
+
 /* --- what the model asks -------------------------------------------------------------------------------------------
  */
 

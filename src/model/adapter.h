@@ -52,6 +52,19 @@ slk_status slk_adapter_add_shapes(const slk_adapter *adapter, slk_shape **shapes
 /* Convert to the compute type and the library's layout; then the files are closed. Once. Errors: SLK_E_MEMORY,
  * SLK_E_FORMAT. */
 slk_status slk_adapter_load(slk_adapter *adapter, slk_compute *compute, slk_err *err);
+/* A new adapter of all layers, all zero, to be trained (params.h): of the tensors named in `tensors` [n] (as in the
+ * table of names: "blk.#.attn_q"), each of this rank. The matrices are plain, and their data may be written to. Errors:
+ * SLK_E_ARG (a name that the model does not have, or twice), SLK_E_MEMORY. */
+slk_status slk_adapter_create(slk_adapter **out, const slk_config *config, slk_dtype dtype, const char *const *tensors,
+                              size_t n, int64_t rank, slk_err *err);
+/* Where the adapter of a tensor stands in its matrix's pair: A's rows [rank0, rank0 + rank), B's rows [row, row +
+ * n_out) and columns [rank0, rank0 + rank). The same in all layers of a created adapter. */
+typedef struct slk_adapter_place {
+    slk_adapted matrix;
+    int64_t row, n_out, n_in, rank0, rank;
+} slk_adapter_place;
+slk_adapter_place slk_adapter_find_place(const slk_adapter *adapter, const char *tensor);
+
 /* Of layer [0, n_layers). NULL: the matrix has no adapter. Borrowed. */
 const slk_low_rank *slk_adapter_get(const slk_adapter *adapter, int layer, slk_adapted matrix);
 
