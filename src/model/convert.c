@@ -115,6 +115,7 @@ static slk_status add(slk_plan *plan, const slk_name *entry, int layer, const ch
     if (info->n_block > 1 && item.dtype != item.tensor.dtype) plan->report->n_dequantised++;
     if (s == SLK_OK && !slk_grow(&plan->items, &plan->cap_items, plan->n_items + 1, sizeof *plan->items))
         s = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", slk_source_path(plan->source));
+    if (s == SLK_OK) plan->report->n_edited += item.edited;
     if (s == SLK_OK)
         plan->items[plan->n_items++] = item;
     else
@@ -184,7 +185,7 @@ slk_status slk_plan_make(slk_plan *plan, slk_err *err)
     report->query_factor = 1;
     if (plan->to_gguf && !slk_source_gguf(plan->source)) {
         int exponent;
-        report->query_factor = sqrt(slk_config_implied_scalar(c) / c->query_scalar);
+        report->query_factor = slk_config_query_factor(c);
         report->query_rounded = frexp(report->query_factor, &exponent) != 0.5;
     }
     slk_status s = SLK_OK;

@@ -36,6 +36,7 @@ typedef struct slk_convert_options {
 /* What one may want to tell people. */
 typedef struct slk_convert_report {
     size_t n_tensors, n_dequantised; /* written; of these, made of quantised ones */
+    size_t n_edited;                 /* given to the hook */
     size_t n_unplaced;               /* tensors of the source that have no place in the model and were left out */
     char unplaced[128];              /* the first of them */
     size_t n_not_q8;                 /* matrices whose rows are no multiple of 32 wide: F16 instead of Q8_0 */
