@@ -8,6 +8,7 @@
 #include "base/folder.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "model/adapter_impl.h"
 
 typedef struct writing {
@@ -16,6 +17,7 @@ typedef struct writing {
     const slk_adapter_matrix *matrices;
     size_t n;
     const slk_adapter_write_options *options;
+    const char *base_name; /* NULL where it is no text */
     bool to_gguf;
 } writing;
 
@@ -99,7 +101,7 @@ static slk_status produce(void *user, size_t i, void *bytes, size_t n_bytes, slk
 static slk_status put_keys(slk_gguf_writer *g, const writing *w, slk_err *err)
 {
     /* as slk_config_put_gguf calls the model */
-    const char *arch = strcmp(w->config->arch, "mistral") ? w->config->arch : "llama", *base = w->options->base_name;
+    const char *arch = strcmp(w->config->arch, "mistral") ? w->config->arch : "llama", *base = w->base_name;
     slk_status s = slk_gguf_put_str(g, "general.architecture", arch, err);
     if (s == SLK_OK) s = slk_gguf_put_str(g, "general.type", "adapter", err);
     if (s == SLK_OK) s = slk_gguf_put_str(g, "adapter.type", "lora", err);
@@ -185,7 +187,7 @@ static json_t *whole_or_real(double x)
 static slk_status write_config(const writing *w, const slk_out_dir *dir, slk_err *err)
 {
     const slk_config *c = w->config;
-    json_t *name = w->options->base_name ? json_string(w->options->base_name) : json_null();
+    json_t *name = w->base_name ? json_string(w->base_name) : json_null();
     json_t *json = json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:f, s:s, s:b, s:b, s:b, s:b, s:b, s:n, s:{}, s:{}}",
                              "peft_type", "LORA", "task_type", "CAUSAL_LM", "base_model_name_or_path", name,
                              "target_modules", target_modules(w), "r", (json_int_t)w->matrices[0].rank, "lora_alpha",
@@ -249,6 +251,8 @@ slk_status slk_adapter_write(const char *path, const slk_config *config, const s
                  .n = n,
                  .options = options,
                  .to_gguf = len > 5 && !strcmp(path + len - 5, ".gguf")};
+    const char *base = options->base_name;
+    if (base && slk_utf8_valid(base, strlen(base)) == strlen(base)) w.base_name = base;
     slk_status s = check_all(&w, err);
     if (s != SLK_OK) return s;
     return w.to_gguf ? write_gguf(&w, err) : write_peft(&w, err);
