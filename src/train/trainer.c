@@ -170,16 +170,31 @@ static slk_status run_micro_batch(slk_trainer *t, size_t i, double weight, doubl
     return s;
 }
 
+typedef struct shown_number {
+    char text[24];
+} shown_number;
+
+static shown_number show_number(double x)
+{
+    shown_number out;
+    if (isnan(x)) /* whose sign says nothing */
+        strcpy(out.text, "NaN");
+    else
+        snprintf(out.text, sizeof out.text, "%g", x);
+    return out;
+}
+
 static slk_status check_finite(slk_trainer *t, const slk_step_record *r, slk_err *err)
 {
     if (isfinite(r->loss) && isfinite(r->grad_norm)) return SLK_OK;
     t->bad = t->worst;
     bool is_loss = !isfinite(r->loss);
     return slk_fail(err, SLK_E_FORMAT,
-                    "epoch %d, step %lld: the %s is %f; the worst example of the batch, number %lld, has a loss of %f "
+                    "epoch %d, step %lld: the %s is %s; the worst example of the batch, number %lld, has a loss of %s "
                     "(a lower learning rate may help)",
                     t->state.epoch + 1, (long long)t->state.step + 1, is_loss ? "loss" : "gradient's norm",
-                    is_loss ? r->loss : r->grad_norm, (long long)t->worst + 1, t->worst_loss);
+                    show_number(is_loss ? r->loss : r->grad_norm).text, (long long)t->worst + 1,
+                    show_number(t->worst_loss).text);
 }
 
 static slk_status run_step(slk_trainer *t, slk_err *err)
