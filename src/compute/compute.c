@@ -102,6 +102,10 @@ void slk_compute_free(slk_compute *c)
     free(c->attend.data);
     free(c->lanes.data);
     free(c->groups.data);
+    free(c->sums.data);
+    free(c->pairs.data);
+    free(c->pairs_at.data);
+    free(c->query_blocks.data);
     free(c);
 }
 

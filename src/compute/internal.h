@@ -9,6 +9,7 @@
 #ifndef SLK_COMPUTE_INTERNAL_H
 #define SLK_COMPUTE_INTERNAL_H
 
+#include "compute/backward.h"
 #include "compute/compute.h"
 
 /* The widest vector of any kernel set, in floats. */
@@ -37,6 +38,72 @@ typedef struct slk_attend {
 } slk_attend;
 #define SLK_ATTEND_GROUP 4
 
+/* Rows whose share of a sum over rows (the gradient of a gain, of a bias) is added up first, in order; the shares of
+ * these blocks are added next, in order. */
+#define SLK_ROW_BLOCK 32
+
+/* Query rows of one path that one call of attend_queries() treats. */
+#define SLK_QUERY_BLOCK 32
+
+/* Attention's gradient, the part of one key/value head. Between its two passes stand the probabilities p and the
+ * gradients of the scores ds (the factor `scale` included): those of query head kv_head * n_rep + i at row r and the
+ * position first(r) + j are p[i * n_pairs + at[r] + j], where first(r) is the first position that r sees. */
+typedef struct slk_attend_grad {
+    const slk_attention *a;
+    const void *dy, *q; /* [n_rows, n_heads * head_dim] compute type */
+    slk_kv kv;
+    slk_dtype dtype;
+    float *dq, *dk, *dv;
+    const int32_t *pos, *end; /* [n_rows] */
+    const int64_t *at;        /* [n_rows] */
+    int64_t n_pairs;
+    float *p, *ds; /* [n_rep, n_pairs] */
+    int kv_head;
+} slk_attend_grad;
+
+/* The first position that a row at position pos sees. */
+static inline int32_t slk_attend_first(const slk_attention *a, int32_t pos)
+{
+    return a->window > 0 && pos >= a->window ? pos - a->window + 1 : 0;
+}
+
+/* The kernels of backward.h. */
+typedef struct slk_backward_kernels {
+    /* Blocks of rows, n_rows <= SLK_ROW_BLOCK. The gradients of gains and biases are the block's own: set, not added
+     * to; or NULL. */
+    void (*rms_norm_backward)(float *dx, float *dgain, const float *dy, const float *x, const float *gain, float eps,
+                              int64_t n_rows, int64_t d);
+    void (*layer_norm_backward)(float *dx, float *dgain, float *dbias, const float *dy, const float *x,
+                                const float *gain, float eps, int64_t n_rows, int64_t d);
+    void (*split_qkv_backward)(void *dqkv, slk_dtype dtype, float *dq_gain, float *dk_gain, const float *dq,
+                               const float *dk, const float *dv, const void *qkv, const int32_t *pos,
+                               const slk_attention *a, int64_t n_rows);
+    /* n columns of x, whose rows are ld apart; out adds to. */
+    void (*add_columns)(float *out, const void *x, slk_dtype dtype, int64_t n_rows, int64_t ld, int64_t n);
+    /* One row. */
+    void (*gate_backward)(void *dgu, void *h_out, slk_dtype dtype, const void *dh, const void *gu, slk_activation act,
+                          bool gated, int64_t d_ff);
+    void (*cross_entropy)(void *dlogits, slk_dtype dtype, double *losses, const float *logits, float softcap,
+                          const int32_t *targets, int32_t n_targets, float weight, int64_t n);
+    /* threshold: that of backward.h, 0 .. 65536 */
+    void (*dropout_mask)(uint8_t *mask, uint64_t hash, uint32_t site, const uint32_t key[2], uint32_t threshold,
+                         int64_t d);
+    void (*add_masked)(float *out, const float *x, const float *y, const uint8_t *mask, float scale, int64_t d);
+    void (*mask)(void *y, slk_dtype y_dtype, const float *x, const uint8_t *mask, float scale, int64_t d);
+    /* Runs of values. */
+    double (*sum_squares)(const float *x, int64_t n);
+    void (*adamw)(const slk_adamw *step, float *w, uint16_t *rounded, float *m, float *v, const float *g, int64_t n);
+    /* Pass one: dq, p and ds of the rows [row0, row0 + n_rows) of a path; n_rows <= SLK_QUERY_BLOCK. */
+    size_t (*attend_queries_bytes)(int head_dim, int32_t n_positions); /* scratch, for so many visible positions */
+    void (*attend_queries)(const slk_attend_grad *job, const slk_path *path, int32_t row0, int32_t n_rows,
+                           void *scratch);
+    /* Pass two: dk and dv of the rows [row0, row0 + n_rows). */
+    void (*attend_keys)(const slk_attend_grad *job, int32_t row0, int32_t n_rows);
+    /* Row `row` of y; NULL: the library multiplies. */
+    void (*multiply)(void *y, slk_dtype y_dtype, const void *a, const void *b, slk_dtype dtype, const slk_product *p,
+                     int64_t row);
+} slk_backward_kernels;
+
 typedef struct slk_kernels {
     const char *name;
     int n_lanes; /* query vectors side by side in attend */
@@ -53,10 +120,12 @@ typedef struct slk_kernels {
     void (*top)(slk_top *top, const float *logits, int32_t column0, int32_t n_columns, float softcap);
     /* One row of y; NULL: the library multiplies. */
     void (*matmul)(void *y, slk_dtype y_dtype, const void *x, slk_dtype dtype, const slk_weight *w, bool accumulate);
+    const slk_backward_kernels *backward;
 } slk_kernels;
 
 /* The tables, and the compute types that slk_compute_create pairs them with. ref: both. */
 extern const slk_kernels slk_kernels_ref;
+extern const slk_backward_kernels slk_backward_ref;
 extern const slk_kernels slk_kernels_avx2;       /* f32 */
 extern const slk_kernels slk_kernels_avx512;     /* f32 */
 extern const slk_kernels slk_kernels_avx512bf16; /* bf16 */
@@ -79,10 +148,13 @@ struct slk_compute {
     int n_threads;
     char kernel_set[64];
     slk_scratch attend, lanes, groups;
+    slk_scratch sums;            /* of blocks of rows */
+    slk_scratch pairs, pairs_at; /* attention's gradient: p and ds; where each row's begin */
+    slk_scratch query_blocks;
 };
 
-/* --- dnnl/matmul.c: the only file that knows oneDNN
- * ------------------------------------------------------------------- */
+/* --- dnnl/: the only folder that knows oneDNN
+ * ------------------------------------------------------------------------- */
 
 /* Instruction sets that both the processor and the library (ONEDNN_MAX_CPU_ISA) allow. */
 typedef enum slk_isa { SLK_ISA_NONE, SLK_ISA_AVX2, SLK_ISA_AVX512, SLK_ISA_AVX512BF16, SLK_ISA_AMX } slk_isa;
@@ -95,6 +167,9 @@ slk_status slk_dnnl_create(slk_dnnl **out, slk_dtype dtype, int n_threads, slk_e
 void slk_dnnl_free(slk_dnnl *d);
 slk_status slk_dnnl_matmul(slk_dnnl *d, void *y, slk_dtype y_dtype, int64_t ldy, const void *x, int64_t ldx,
                            const slk_weight *w, int64_t n_rows, bool accumulate, slk_err *err);
+/* See slk_compute_multiply. */
+slk_status slk_dnnl_multiply(slk_dnnl *d, void *y, slk_dtype y_dtype, const void *a, const void *b,
+                             const slk_product *p, slk_err *err);
 /* See slk_compute_pack. */
 slk_status slk_dnnl_pack(slk_dnnl *d, slk_packed **out, const slk_weight *w, slk_err *err);
 /* See slk_compute_self_test. */

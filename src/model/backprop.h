@@ -64,8 +64,9 @@ double slk_backprop_flop(const slk_backprop *backprop);
 slk_status slk_backprop_run(slk_backprop *backprop, const slk_train_rows *rows, uint64_t step, double weight,
                             double *losses, slk_err *err);
 
-/* Bytes of scratch that a batch of n_rows rows with n_targets targets takes. */
-size_t slk_backprop_bytes(const slk_config *config, slk_dtype dtype, const slk_backprop_options *options,
+/* Bytes of scratch that a batch of n_rows rows takes, n_target_rows of which have a target. lora_rank 0: no adapter,
+ * else as if it had all matrices. */
+size_t slk_backprop_bytes(const slk_config *config, slk_dtype dtype, const slk_backprop_options *options, int lora_rank,
                           int64_t n_rows, int64_t n_target_rows);
 
 #endif

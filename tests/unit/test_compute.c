@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "base/mem.h"
 #include "compute/bench.h"
 #include "compute/compute.h"
+#include "compute_inputs.h"
 
 #define N_ROWS    150
 #define WIDTH_MAX 1200 /* of an output row */
@@ -35,48 +35,6 @@ struct op_case {
     slk_attention a;
     float softcap; /* top */
 };
-
-/* --- inputs
- * ----------------------------------------------------------------------------------------------------------- */
-
-/* The i-th number of a stream, roughly normal. */
-static float value(uint32_t stream, uint64_t i)
-{
-    float sum = 0;
-    for (uint64_t k = 0; k < 4; k++) {
-        uint64_t h = ((uint64_t)stream << 48) + i * 4 + k + 1;
-        h = (h ^ (h >> 30)) * 0xBF58476D1CE4E5B9u;
-        h = (h ^ (h >> 27)) * 0x94D049BB133111EBu;
-        sum += (float)(h >> 40) * 0x1p-24f - 0.5f;
-    }
-    return sum * 1.7f;
-}
-
-static size_t bytes_of(slk_dtype t)
-{
-    return t == SLK_DTYPE_BF16 ? 2 : 4;
-}
-
-/* [n] values of a stream from the first on, in the given type. */
-static void *make(slk_dtype t, uint32_t stream, uint64_t first, size_t n, float scale)
-{
-    void *x = slk_alloc_aligned(n + 64, bytes_of(t));
-    assert_non_null(x);
-    for (size_t i = 0; i < n; i++) {
-        float v = value(stream, first + i) * scale;
-        if (t == SLK_DTYPE_BF16)
-            ((uint16_t *)x)[i] = slk_f32_to_bf16(v);
-        else
-            ((float *)x)[i] = v;
-    }
-    return x;
-}
-
-static void to_f32(float *out, const void *x, slk_dtype t, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        out[i] = t == SLK_DTYPE_BF16 ? slk_bf16_to_f32(((const uint16_t *)x)[i]) : ((const float *)x)[i];
-}
 
 /* --- how each operation is run
  * ---------------------------------------------------------------------------------------- */
@@ -159,19 +117,6 @@ static void run_gate(slk_compute *c, const op_case *t, int row0, int n_rows, flo
     free(y);
 }
 
-/* Rotation tables for N_ROWS positions. */
-static float *make_rope(int half, bool sine)
-{
-    float *x = malloc((size_t)(N_ROWS * half) * sizeof *x);
-    assert_non_null(x);
-    for (int pos = 0; pos < N_ROWS; pos++)
-        for (int i = 0; i < half; i++) {
-            double angle = pos * pow(10000, -(double)i / half);
-            x[pos * half + i] = (float)(sine ? sin(angle) : cos(angle));
-        }
-    return x;
-}
-
 /* A case's attention with its tables, and the queries, keys and values of positions row0 .. row0 + n_rows, the position
  * p in slot[p]. */
 typedef struct fixture {
@@ -195,8 +140,8 @@ static void split(slk_compute *c, fixture *f, const int32_t *slot, int pos0, int
 static void fixture_init(fixture *f, const op_case *t, int n_slots)
 {
     f->a = t->a;
-    f->cos = make_rope(t->a.head_dim / 2, false);
-    f->sin = make_rope(t->a.head_dim / 2, true);
+    f->cos = make_rope(N_ROWS, t->a.head_dim / 2, false);
+    f->sin = make_rope(N_ROWS, t->a.head_dim / 2, true);
     f->gain = make(SLK_DTYPE_F32, 7, 0, (size_t)t->a.head_dim, 1.2f);
     f->a.rope_cos = t->softcap < 0 ? NULL : f->cos;
     f->a.rope_sin = f->a.rope_cos ? f->sin : NULL;

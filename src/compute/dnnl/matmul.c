@@ -1,238 +1,25 @@
-/* Matrix products through oneDNN: the only file that knows the library.
- *
- * A product is a primitive, which takes about 0.4 ms to create and is made for one shape; the primitives made last are
- * kept. Two ways to run it:
+/* The products of the forward pass: row-invariant. Two ways to run a primitive:
  *   whole   one call for all rows, the library spreads it over threads; used where the self-test found a row's bits
  *           independent of the number of rows (all AVX-512 kernels so far);
  *   tiles   rows in tiles of a fixed height, the last one padded with zero rows in scratch memory, one thread a call
  * and the threads over the tiles (the AVX2 kernels). Rows with gaps between them would get another kernel, whose bits
  * depend on the number of rows even with AVX-512; so the library only ever sees contiguous rows, and others are copied.
  */
-#include "compute/internal.h"
+#include "compute/dnnl/primitive.h"
 
-#include <oneapi/dnnl/dnnl.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
-
-#define CACHE_SIZE 256
-
-/* What a primitive is made for. */
-typedef struct key {
-    int64_t n_rows, n_out, n_in;
-    int32_t y_dtype, accumulate, bias, packed, n_threads;
-} key;
-
-typedef struct primitive {
-    key key;
-    dnnl_primitive_t handle;
-    dnnl_memory_desc_t x, w, bias, y;
-    size_t scratch_bytes;
-    uint64_t used; /* clock of the last use; 0: empty */
-} primitive;
-
-struct slk_dnnl {
-    dnnl_engine_t engine;
-    dnnl_stream_t stream;
-    slk_dtype dtype;
-    int n_threads;
-    int tile;        /* rows; 0: whole calls */
-    bool plain_only; /* packed weights would change bits */
-    primitive cache[CACHE_SIZE];
-    uint64_t clock;
-    slk_scratch scratch; /* n_threads x (library scratch + tile of x + tile of y) */
-    slk_scratch rows;    /* contiguous copies of x and y */
-};
-
-/* A weight matrix in the layout of md. */
-struct slk_packed {
-    dnnl_memory_desc_t md;
-    void *data;
-    size_t n_bytes;
-};
-
-/* --- the library's state
- * ---------------------------------------------------------------------------------------------- */
-
-slk_isa slk_dnnl_isa(void)
-{
-    unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
-    __builtin_cpu_init();
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return SLK_ISA_NONE;
-    if ((isa & dnnl_cpu_isa_avx2) != dnnl_cpu_isa_avx2) return SLK_ISA_NONE;
-    if ((isa & dnnl_cpu_isa_avx512_core) != dnnl_cpu_isa_avx512_core) return SLK_ISA_AVX2;
-    if ((isa & dnnl_cpu_isa_avx512_core_bf16) != dnnl_cpu_isa_avx512_core_bf16) return SLK_ISA_AVX512;
-    if ((isa & dnnl_cpu_isa_avx512_core_amx) != dnnl_cpu_isa_avx512_core_amx) return SLK_ISA_AVX512BF16;
-    return SLK_ISA_AMX;
-}
-
-void slk_dnnl_version(int *major, int *minor, int *patch)
-{
-    const dnnl_version_t *v = dnnl_version();
-    *major = v->major;
-    *minor = v->minor;
-    *patch = v->patch;
-}
-
-slk_status slk_dnnl_create(slk_dnnl **out, slk_dtype dtype, int n_threads, slk_err *err)
-{
-    *out = NULL;
-    slk_dnnl *d = slk_alloc_zero(1, sizeof *d);
-    if (!d) return slk_fail(err, SLK_E_MEMORY, "out of memory");
-    d->dtype = dtype;
-    d->n_threads = n_threads;
-    /* the products are kept here, by shape; the library's own cache would keep those of the self-test, too (25 MB) */
-    dnnl_set_primitive_cache_capacity(0);
-    if (dnnl_engine_create(&d->engine, dnnl_cpu, 0) != dnnl_success ||
-        dnnl_stream_create(&d->stream, d->engine, dnnl_stream_default_flags) != dnnl_success) {
-        slk_dnnl_free(d);
-        return slk_fail(err, SLK_E_MEMORY, "oneDNN: could not create its engine");
-    }
-    *out = d;
-    return SLK_OK;
-}
-
-void slk_dnnl_free(slk_dnnl *d)
-{
-    if (!d) return;
-    for (int i = 0; i < CACHE_SIZE; i++)
-        if (d->cache[i].handle) dnnl_primitive_destroy(d->cache[i].handle);
-    if (d->stream) dnnl_stream_destroy(d->stream);
-    if (d->engine) dnnl_engine_destroy(d->engine);
-    free(d->scratch.data);
-    free(d->rows.data);
-    free(d);
-}
-
-int slk_dnnl_tile(const slk_dnnl *d)
-{
-    return d->tile;
-}
-
-/* --- primitives
- * ------------------------------------------------------------------------------------------------------- */
-
-static dnnl_data_type_t dnnl_type(slk_dtype t)
-{
-    return t == SLK_DTYPE_BF16 ? dnnl_bf16 : dnnl_f32;
-}
 
 static size_t dtype_bytes(slk_dtype t)
 {
     return t == SLK_DTYPE_BF16 ? 2 : 4;
 }
 
-static bool describe(dnnl_memory_desc_t *md, int64_t n0, int64_t n1, slk_dtype type, dnnl_format_tag_t tag)
+static slk_dnnl_key make_key(slk_dtype y_dtype, const slk_weight *w, int64_t n_rows, bool accumulate, int n_threads)
 {
-    dnnl_dims_t dims = {n0, n1};
-    return dnnl_memory_desc_init_by_tag(md, 2, dims, dnnl_type(type), tag) == dnnl_success;
-}
-
-static bool create_attr(dnnl_primitive_attr_t *attr, bool accumulate)
-{
-    dnnl_post_ops_t ops = NULL;
-    *attr = NULL;
-    bool ok = dnnl_primitive_attr_create(attr) == dnnl_success &&
-              dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user) == dnnl_success;
-    if (ok && accumulate)
-        ok = dnnl_post_ops_create(&ops) == dnnl_success && dnnl_post_ops_append_sum(ops, 1.0f) == dnnl_success &&
-             dnnl_primitive_attr_set_post_ops(*attr, ops) == dnnl_success;
-    if (ops) dnnl_post_ops_destroy(ops);
-    return ok;
-}
-
-/* The memory layouts and the plan of p (its key and p->w are set). NULL: the library refused. */
-static dnnl_primitive_desc_t plan(slk_dnnl *d, primitive *p)
-{
-    const key *k = &p->key;
-    dnnl_matmul_desc_t op;
-    dnnl_primitive_attr_t attr = NULL;
-    dnnl_primitive_desc_t desc = NULL;
-    /* The number of threads that the library plans for is OpenMP's at this moment. */
-    omp_set_num_threads(k->n_threads);
-    bool ok = create_attr(&attr, k->accumulate) && describe(&p->x, k->n_rows, k->n_in, d->dtype, dnnl_ab) &&
-              describe(&p->bias, 1, k->n_out, SLK_DTYPE_F32, dnnl_ab) &&
-              describe(&p->y, k->n_rows, k->n_out, (slk_dtype)k->y_dtype, dnnl_ab) &&
-              dnnl_matmul_desc_init(&op, &p->x, &p->w, k->bias ? &p->bias : NULL, &p->y) == dnnl_success;
-    if (ok && dnnl_primitive_desc_create(&desc, &op, attr, d->engine, NULL) != dnnl_success) desc = NULL;
-    if (attr) dnnl_primitive_attr_destroy(attr);
-    return desc;
-}
-
-/* Fill p (its key is set). */
-static bool create_primitive(slk_dnnl *d, primitive *p, const slk_packed *packed)
-{
-    if (packed)
-        p->w = packed->md;
-    else if (!describe(&p->w, p->key.n_in, p->key.n_out, d->dtype, dnnl_ba))
-        return false;
-    dnnl_primitive_desc_t desc = plan(d, p);
-    bool ok = desc && dnnl_primitive_create(&p->handle, desc) == dnnl_success;
-    if (ok) {
-        const dnnl_memory_desc_t *md = dnnl_primitive_desc_query_md(desc, dnnl_query_scratchpad_md, 0);
-        p->scratch_bytes = md ? dnnl_memory_desc_get_size(md) : 0;
-    }
-    if (desc) dnnl_primitive_desc_destroy(desc);
-    return ok;
-}
-
-/* The primitive for a key, made if need be in place of the one used longest ago. NULL: refused. */
-static primitive *find_primitive(slk_dnnl *d, const key *k, const slk_packed *packed)
-{
-    primitive *oldest = &d->cache[0];
-    d->clock++;
-    for (primitive *p = d->cache; p < d->cache + CACHE_SIZE; p++) {
-        if (p->used && memcmp(&p->key, k, sizeof *k) == 0) {
-            p->used = d->clock;
-            return p;
-        }
-        if (p->used < oldest->used) oldest = p;
-    }
-    if (oldest->handle) dnnl_primitive_destroy(oldest->handle);
-    memset(oldest, 0, sizeof *oldest);
-    oldest->key = *k;
-    if (!create_primitive(d, oldest, packed)) {
-        memset(oldest, 0, sizeof *oldest);
-        return NULL;
-    }
-    oldest->used = d->clock;
-    return oldest;
-}
-
-static dnnl_memory_t wrap(slk_dnnl *d, const dnnl_memory_desc_t *md, const void *data)
-{
-    dnnl_memory_t m = NULL;
-    /* The library's interface has no const; sources are only read. */
-    return dnnl_memory_create(&m, md, d->engine, (void *)(uintptr_t)data) == dnnl_success ? m : NULL;
-}
-
-/* Several threads may run one primitive at once, each with a scratch of its own. */
-static bool run_primitive(slk_dnnl *d, const primitive *p, void *y, const void *x, const slk_weight *w, void *scratch)
-{
-    dnnl_memory_desc_t pad;
-    dnnl_dims_t size = {(dnnl_dim_t)p->scratch_bytes};
-    dnnl_exec_arg_t args[5];
-    int n = 0;
-    bool ok = true;
-    args[n++] = (dnnl_exec_arg_t){DNNL_ARG_SRC, wrap(d, &p->x, x)};
-    args[n++] = (dnnl_exec_arg_t){DNNL_ARG_WEIGHTS, wrap(d, &p->w, w->packed ? w->packed->data : w->data)};
-    args[n++] = (dnnl_exec_arg_t){DNNL_ARG_DST, wrap(d, &p->y, y)};
-    if (p->key.bias) args[n++] = (dnnl_exec_arg_t){DNNL_ARG_BIAS, wrap(d, &p->bias, w->bias)};
-    if (p->scratch_bytes) {
-        ok = dnnl_memory_desc_init_by_tag(&pad, 1, size, dnnl_u8, dnnl_a) == dnnl_success;
-        args[n++] = (dnnl_exec_arg_t){DNNL_ARG_SCRATCHPAD, ok ? wrap(d, &pad, scratch) : NULL};
-    }
-    for (int i = 0; i < n; i++) ok = ok && args[i].memory;
-    ok = ok && dnnl_primitive_execute(p->handle, d->stream, n, args) == dnnl_success;
-    for (int i = 0; i < n; i++)
-        if (args[i].memory) dnnl_memory_destroy(args[i].memory);
-    return ok;
-}
-
-static key make_key(slk_dtype y_dtype, const slk_weight *w, int64_t n_rows, bool accumulate, int n_threads)
-{
-    key k;
+    slk_dnnl_key k;
     memset(&k, 0, sizeof k);
     k.n_rows = n_rows;
     k.n_out = w->n_out;
@@ -258,11 +45,11 @@ static slk_status fail_matmul(const slk_weight *w, int64_t n_rows, slk_err *err)
 static slk_status matmul_whole(slk_dnnl *d, void *y, slk_dtype y_dtype, const void *x, const slk_weight *w,
                                int64_t n_rows, bool accumulate, int n_threads, slk_err *err)
 {
-    key k = make_key(y_dtype, w, n_rows, accumulate, n_threads);
-    primitive *p = find_primitive(d, &k, w->packed);
+    slk_dnnl_key k = make_key(y_dtype, w, n_rows, accumulate, n_threads);
+    slk_dnnl_primitive *p = slk_dnnl_find(d, &k, w->packed);
     void *scratch = p ? slk_scratch_get(&d->scratch, p->scratch_bytes + 1) : NULL;
     omp_set_num_threads(n_threads);
-    if (!scratch || !run_primitive(d, p, y, x, w, scratch)) return fail_matmul(w, n_rows, err);
+    if (!scratch || !slk_dnnl_run(d, p, y, x, w, scratch)) return fail_matmul(w, n_rows, err);
     return SLK_OK;
 }
 
@@ -273,8 +60,8 @@ typedef struct tiling {
 } tiling;
 
 /* The last tile: rows copied into scratch, zero rows below them. */
-static bool run_padded(slk_dnnl *d, const primitive *p, const tiling *t, char *y, const char *x, const slk_weight *w,
-                       int64_t n_rows, char *scratch)
+static bool run_padded(slk_dnnl *d, const slk_dnnl_primitive *p, const tiling *t, char *y, const char *x,
+                       const slk_weight *w, int64_t n_rows, char *scratch)
 {
     char *x_tile = scratch + t->x_at, *y_tile = scratch + t->y_at;
     size_t height = (size_t)t->height, n = (size_t)n_rows;
@@ -282,7 +69,7 @@ static bool run_padded(slk_dnnl *d, const primitive *p, const tiling *t, char *y
     memset(x_tile + n * t->x_row, 0, (height - n) * t->x_row);
     memset(y_tile, 0, height * t->y_row);
     if (p->key.accumulate) memcpy(y_tile, y, n * t->y_row);
-    if (!run_primitive(d, p, y_tile, x_tile, w, scratch)) return false;
+    if (!slk_dnnl_run(d, p, y_tile, x_tile, w, scratch)) return false;
     memcpy(y, y_tile, n * t->y_row);
     return true;
 }
@@ -297,8 +84,8 @@ static slk_status matmul_tiles(slk_dnnl *d, void *y, slk_dtype y_dtype, const vo
                                int64_t n_rows, bool accumulate, slk_err *err)
 {
     int64_t height = d->tile, n_tiles = (n_rows + height - 1) / height;
-    key k = make_key(y_dtype, w, height, accumulate, 1);
-    primitive *p = find_primitive(d, &k, w->packed);
+    slk_dnnl_key k = make_key(y_dtype, w, height, accumulate, 1);
+    slk_dnnl_primitive *p = slk_dnnl_find(d, &k, w->packed);
     if (!p) return fail_matmul(w, n_rows, err);
     tiling t = {.height = height,
                 .x_row = (size_t)w->n_in * dtype_bytes(d->dtype),
@@ -317,7 +104,7 @@ static slk_status matmul_tiles(slk_dnnl *d, void *y, slk_dtype y_dtype, const vo
         char *y_at = (char *)y + (size_t)(i * height) * t.y_row;
         const char *x_at = (const char *)x + (size_t)(i * height) * t.x_row;
         int64_t n = n_rows - i * height;
-        bool ok = n >= height ? run_primitive(d, p, y_at, x_at, w, own) : run_padded(d, p, &t, y_at, x_at, w, n, own);
+        bool ok = n >= height ? slk_dnnl_run(d, p, y_at, x_at, w, own) : run_padded(d, p, &t, y_at, x_at, w, n, own);
         failed = failed || !ok;
     }
     return failed ? fail_matmul(w, n_rows, err) : SLK_OK;
@@ -359,7 +146,8 @@ static bool reorder(slk_dnnl *d, const dnnl_memory_desc_t *from, const void *dat
 {
     dnnl_primitive_desc_t desc = NULL;
     dnnl_primitive_t handle = NULL;
-    dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, wrap(d, from, data)}, {DNNL_ARG_TO, wrap(d, &p->md, p->data)}};
+    dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, slk_dnnl_wrap(d, from, data)},
+                              {DNNL_ARG_TO, slk_dnnl_wrap(d, &p->md, p->data)}};
     omp_set_num_threads(d->n_threads);
     bool ok = args[0].memory && args[1].memory &&
               dnnl_reorder_primitive_desc_create(&desc, from, d->engine, &p->md, d->engine, NULL) == dnnl_success &&
@@ -375,10 +163,10 @@ static bool reorder(slk_dnnl *d, const dnnl_memory_desc_t *from, const void *dat
 /* The layout of choice for w; false: the library refused. */
 static bool choose_layout(slk_dnnl *d, dnnl_memory_desc_t *md, const slk_weight *w)
 {
-    primitive p = {0};
+    slk_dnnl_primitive p = {0};
     p.key = make_key(SLK_DTYPE_F32, w, PACK_ROWS, false, d->n_threads);
-    if (!describe(&p.w, w->n_in, w->n_out, d->dtype, dnnl_format_tag_any)) return false;
-    dnnl_primitive_desc_t desc = plan(d, &p);
+    if (!slk_dnnl_describe(&p.w, w->n_in, w->n_out, d->dtype, dnnl_format_tag_any)) return false;
+    dnnl_primitive_desc_t desc = slk_dnnl_plan(d, &p);
     const dnnl_memory_desc_t *chosen = desc ? dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0) : NULL;
     if (chosen) *md = *chosen;
     if (desc) dnnl_primitive_desc_destroy(desc);
@@ -391,7 +179,7 @@ slk_status slk_dnnl_pack(slk_dnnl *d, slk_packed **out, const slk_weight *w, slk
     *out = NULL;
     /* Below AVX-512 the library multiplies plain matrices only. */
     if (d->tile || d->plain_only || slk_dnnl_isa() < SLK_ISA_AVX512) return SLK_OK;
-    if (!describe(&plain, w->n_in, w->n_out, d->dtype, dnnl_ba) || !choose_layout(d, &chosen, w))
+    if (!slk_dnnl_describe(&plain, w->n_in, w->n_out, d->dtype, dnnl_ba) || !choose_layout(d, &chosen, w))
         return fail_matmul(w, PACK_ROWS, err);
     if (dnnl_memory_desc_equal(&plain, &chosen)) return SLK_OK;
     slk_packed *p = slk_alloc_zero(1, sizeof *p);

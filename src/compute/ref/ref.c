@@ -1,22 +1,9 @@
 /* The oracle: every operation in the plainest C, one row at a time, sums in double, one rounding at the end.
  * Slow on purpose; the vector kernels are held against it. */
-#include "compute/internal.h"
+#include "compute/ref/ref.h"
 
 #include <math.h>
 #include <string.h>
-
-static float get(const void *x, slk_dtype dtype, int64_t i)
-{
-    return dtype == SLK_DTYPE_BF16 ? slk_bf16_to_f32(((const uint16_t *)x)[i]) : ((const float *)x)[i];
-}
-
-static void put(void *y, slk_dtype dtype, int64_t i, double v)
-{
-    if (dtype == SLK_DTYPE_BF16)
-        ((uint16_t *)y)[i] = slk_f32_to_bf16((float)v);
-    else
-        ((float *)y)[i] = (float)v;
-}
 
 static void matmul(void *y, slk_dtype y_dtype, const void *x, slk_dtype dtype, const slk_weight *w, bool accumulate)
 {
@@ -96,14 +83,6 @@ static void split_qkv(void *q, void *k, void *v, slk_dtype dtype, const float *q
     for (int h = 0; h < a->n_kv_heads; h++) rotate(k, dtype, (int64_t)h * hd, qkv + (int64_t)h * hd, a->k_gain, pos, a);
     qkv += (int64_t)a->n_kv_heads * hd;
     for (int i = 0; i < a->n_kv_heads * hd; i++) put(v, dtype, i, qkv[i]);
-}
-
-/* The slot of a position of a path. */
-static int64_t find_slot(const slk_path *path, int32_t pos)
-{
-    const slk_run *run = path->runs;
-    while (pos >= run->n) pos -= run++->n;
-    return run->slot + pos;
 }
 
 static double score(const slk_attend *job, const slk_path *path, int64_t q_at, int32_t pos)
@@ -196,4 +175,5 @@ const slk_kernels slk_kernels_ref = {
     .attend = attend,
     .top = top_row,
     .matmul = matmul,
+    .backward = &slk_backward_ref,
 };
