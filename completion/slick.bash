@@ -17,6 +17,7 @@ declare -gA _slick_options=(
     [labels]='--by --labels --split --relations --csv --jsonl --review --list'
     [relabel]='--n-ex --samples --match --labels --split --relations --jsonl'
     [merge]=''
+    [eval]='--match --template --answers --jsonl --map --format --batch-tokens --adapter'
     [bench]='--relations --limit --answers --batch-tokens'
     [help]=''
 )
@@ -46,7 +47,7 @@ _slick() {
     --split) words='train dev test'; [ "$command" != probe ] || words+=' all' ;;
     --pool) words='train dev test' ;;
     --match) words='em strict contains f1:' ;;
-    --answers) words='none greedy all' ;;
+    --answers) [ "$command" = eval ] || words='none greedy all' ;;
     --by) words='relation split' ;;
     --format) words='auto jsonl json csv tsv' ;;
     --overlap) words='subject subject-or-object none' ;;
