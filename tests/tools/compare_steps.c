@@ -1,7 +1,8 @@
 /* A training run of slick against one of PyTorch, step by step (tests/data/reference/real/train-smollm2.json).
  *
  *   compare_steps data REFERENCE          the examples as JSON lines for `slick train`
- *   compare_steps check REFERENCE LOG     losses within 2e-3 and gradient norms within 1e-2, relative; LOG: log.jsonl */
+ *   compare_steps check REFERENCE LOG     losses within 2e-3 and gradient norms within 1e-2, relative; LOG: log.jsonl
+ */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
