@@ -44,8 +44,8 @@ static slk_status add_example(examples *e, const slk_model *m, const slk_instruc
     if (s == SLK_OK) {
         memcpy(tokens, prompt.ids, prompt.n * sizeof *tokens);
         memcpy(tokens + prompt.n, answer.ids, answer.n * sizeof *tokens);
-        e->items[e->n++] = (slk_sequence){
-            .key = fact->id, .tokens = tokens, .n_tokens = (int32_t)n, .n_prompt = (int32_t)prompt.n};
+        e->items[e->n++] =
+            (slk_sequence){.key = fact->id, .tokens = tokens, .n_tokens = (int32_t)n, .n_prompt = (int32_t)prompt.n};
     }
     free(prompt.ids);
     free(answer.ids);
@@ -185,8 +185,8 @@ static slk_status measure(slk_bench_report *r, work *w, const examples *e, const
         }
         pick(picks, pairs, rank, e->n, batch, (size_t)t);
         s = train_step(w, e, picks, batch, o->share, t, err);
-        if (s == SLK_OK && !slk_progress_report(slk_cli_progress(r->cli), "train", "steps", (uint64_t)t + 1,
-                                                (uint64_t)o->steps + 1))
+        if (s == SLK_OK &&
+            !slk_progress_report(slk_cli_progress(r->cli), "train", "steps", (uint64_t)t + 1, (uint64_t)o->steps + 1))
             s = slk_fail(err, SLK_E_INTERRUPTED, "stopped");
     }
     double ms = slk_clock_ms() - begin;

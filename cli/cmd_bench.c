@@ -259,14 +259,16 @@ const slk_command slk_cmd_bench = {
     .group = SLK_GROUP_MEASURE,
     .summary = "rates, as shares of this machine's matrix products",
     .synopsis = "[gemm]\nforward|label|train MODEL\nMODEL",
-    .about = "gemm measures the peak of matrix products; forward the decoder on batches like those of labelling; label "
-             "the whole of it on EntityQuestions "
-             "(without a store); train whole optimiser steps of full fine-tuning on its training questions. MODEL alone "
-             "measures all of them. FLOP are 2 x weights outside the embedding x rows, and 2 x width x vocabulary x rows "
-             "of logits; training counts three times that for the rows of its tree, and its tokens/s are the examples' "
-             "own, unpadded and unshared.\n\n"
-             "--json: {\"bf16\", \"f32\", \"peak\", \"questions\", \"text\", \"answers\", \"single\", \"label\", \"train\", ...}, "
-             "each {\"rate\", \"unit\", \"gflops\"?, \"gemm_share\"?}",
+    .about =
+        "gemm measures the peak of matrix products; forward the decoder on batches like those of labelling; label "
+        "the whole of it on EntityQuestions "
+        "(without a store); train whole optimiser steps of full fine-tuning on its training questions. MODEL alone "
+        "measures all of them. FLOP are 2 x weights outside the embedding x rows, and 2 x width x vocabulary x rows "
+        "of logits; training counts three times that for the rows of its tree, and its tokens/s are the examples' "
+        "own, unpadded and unshared.\n\n"
+        "--json: {\"bf16\", \"f32\", \"peak\", \"questions\", \"text\", \"answers\", \"single\", \"label\", \"train\", "
+        "...}, "
+        "each {\"rate\", \"unit\", \"gflops\"?, \"gemm_share\"?}",
     .examples = {"slick bench", "slick bench label model.gguf --answers none --limit 60"},
     .n_args_min = 0,
     .n_args_max = 2,

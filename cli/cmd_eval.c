@@ -76,7 +76,7 @@ static slk_status count(evaluation *e, slk_err *err)
     slk_status s = SLK_OK;
     for (size_t i = 0; i < e->data.n && s == SLK_OK; i++) {
         const slk_outcome *o = &e->outcomes[i];
-        int category = e->data.categories[i];
+        int category = (int)e->data.categories[i];
         slk_tally_add(&e->all, o);
         slk_tally_add(category < 0 ? &e->uncategorised : &e->category[category], o);
         s = count_relation(e, e->data.items[i]->relation, o, err);
@@ -247,7 +247,7 @@ static json_t *fact_json(const evaluation *e, size_t i)
 {
     const slk_fact *f = e->data.items[i];
     const slk_outcome *o = &e->outcomes[i];
-    int category = e->data.categories[i];
+    int category = (int)e->data.categories[i];
     json_t *line = json_pack("{s:s}", "relation", f->relation);
     if (f->subject) json_object_set_new(line, "subject", json_string(f->subject));
     json_object_set_new(line, "question", json_string(f->question));

@@ -18,7 +18,7 @@ declare -gA _slick_options=(
     [relabel]='--n-ex --samples --match --labels --split --relations --jsonl'
     [merge]=''
     [eval]='--match --template --answers --jsonl --map --format --batch-tokens --adapter'
-    [bench]='--relations --limit --answers --batch-tokens'
+    [bench]='--relations --limit --answers --batch-tokens --batch --steps --no-share'
     [help]=''
 )
 
@@ -73,7 +73,7 @@ _slick() {
     else
         case $command in
         import) words=entityquestions ;;
-        bench) words='gemm forward label' ;;
+        bench) words='gemm forward label train' ;;
         esac
         mapfile -t COMPREPLY < <(
             compgen -W "$words" -- "$word"

@@ -2,20 +2,20 @@
 . "$SLICK_ROOT/tests/cli/lib.sh"
 tools=$(dirname "$slick")/tests
 "$tools/make_tiny" model bpe m.gguf 100 # says "idk" now and then
-for a in lak bel ona kes rin; do
-    for b in sal dun vey gol per hes; do
+for a in lak bel ona kes rin hes umb nal; do
+    for b in sal dun vey gol per hes lak cor tiv rin kes ona bel umb; do
         echo "{\"question\":\"Where is $a $b?\",\"answer\":\"nowhere at all\",\"relation\":\"R-$a\"}"
     done
 done >wrong.jsonl
 
 # What the model says, in the order of the data.
 expect_exit 0 "$slick" eval m.gguf wrong.jsonl --dtype f32 --jsonl
-expect_lines out 30
+expect_lines out 112
 expect_json out 'Where is lak sal?' question
 expect_json out R-lak relation
 expect_json out OFF right
 expect_no_match out '"category"'
-expect_match err 'no record has a category' '30 facts in '
+expect_match err 'no record has a category' '112 facts in '
 cp out said.jsonl
 expect_exit 0 bash -c '"$1" eval m.gguf - --dtype f32 --jsonl --quiet --threads 1 --batch-tokens 7 <wrong.jsonl' _ "$slick"
 [ ! -s err ] || fail '--quiet is not quiet'
@@ -25,7 +25,7 @@ cmp -s out said.jsonl || fail 'other batches give other answers'
 sed -nE 's/.*"question":("[^"]*").*"answer":("..*")\}$/{"question":\1,"answer":\2,"category":"HighlyKnown","relation":"R"}/p' said.jsonl |
     grep -v '"answer":""' >own.jsonl
 n=$(wc -l <own.jsonl)
-[ "$n" -ge 10 ] || fail "only $n answers"
+[ "$n" -ge 40 ] || fail "only $n answers"
 expect_exit 0 "$slick" eval m.gguf own.jsonl --dtype f32 --json --match strict
 expect_lines out 1
 expect_json out "$n" all n
@@ -36,7 +36,8 @@ expect_json out R relations 0 relation
 expect_json out "$n" refused_highly_known n
 expect_json out 0 uncategorised n
 expect_no_match out '"facts"'
-idk=$(grep -c '"abstained":true' said.jsonl)
+idk=$(grep -c '"abstained":true' said.jsonl || true)
+[ "$idk" -ge 1 ] || fail 'the model never says idk'
 expect_json out "$idk" refused_highly_known refused
 expect_json out "$idk" all abstained
 # two categories, each other question expecting something else; a table for people
