@@ -62,12 +62,17 @@ typedef struct slk_train_dir {
     const char *path; /* as typed; borrowed */
     char *state, *config, *log, *examples, *fitted;
     char *best, *last, *best_gguf, *last_gguf;
-    int lock; /* descriptor of the locked folder; -1: none */
+    int lock;     /* descriptor of the locked folder; -1: none */
+    bool is_made; /* by this process */
 } slk_train_dir;
 
-/* Make DIR where it is not there, and keep other processes out. Errors: SLK_E_STATE (something else lies there, or a
- * run works in it), SLK_E_IO, SLK_E_MEMORY. Release *out also after a failure. */
+/* The paths; where DIR is there, other processes are kept out and what a killed one left half-written is removed.
+ * Errors: SLK_E_STATE (something else lies there, or a run works in it), SLK_E_IO, SLK_E_MEMORY. Release *out also
+ * after a failure. */
 slk_status slk_train_dir_open(slk_train_dir *out, const slk_cli *cli, const char *path, slk_err *err);
+/* Make DIR where it is not there. */
+slk_status slk_train_dir_make(slk_train_dir *dir, slk_err *err);
+/* A folder that was made and stayed empty is removed. */
 void slk_train_dir_release(slk_train_dir *dir);
 /* Remove what a run wrote: --force. */
 slk_status slk_train_dir_clear(const slk_train_dir *dir, slk_err *err);

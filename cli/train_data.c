@@ -24,8 +24,7 @@ slk_status slk_train_data_read(slk_train_data *data, slk_cli *cli, slk_err *err)
     const char *const paths[SLK_N_WATCHED] = {cli->args[1], o->dev, o->test, o->ood};
     int n_stdin = 0;
     *data = (slk_train_data){0};
-    if (slk_match_parse(&data->match, o->match, err) != SLK_OK)
-        return slk_cli_usage(cli, err, "--match: %s", err->msg);
+    if (slk_match_parse(&data->match, o->match, err) != SLK_OK) return slk_cli_usage(cli, err, "--match: %s", err->msg);
     for (int k = 0; k < SLK_N_WATCHED; k++) n_stdin += paths[k] && strcmp(paths[k], "-") == 0;
     if (n_stdin > 1) return slk_cli_usage(cli, err, "standard input (-) can be one file only");
     slk_status s = slk_cli_read_instruction(&data->instruction, o->template_path, err);
@@ -97,8 +96,9 @@ static slk_status find_labels(slk_train_data *data, const slk_cli *cli, slk_stor
     }
     if (!useful) {
         data->labels = (slk_label_set_info){0};
-        slk_cli_note(cli, "%s: no labels of test facts by this model, so nothing is said about what is lost or gained "
-                          "(slick probe)",
+        slk_cli_note(cli,
+                     "%s: no labels of test facts by this model, so nothing is said about what is lost or gained "
+                     "(slick probe)",
                      cli->store);
         return SLK_OK;
     }
@@ -161,8 +161,8 @@ static slk_status encode_all(slk_train_data *data, const slk_model *model, slk_e
         memcpy(data->tokens + n, prompt.ids, prompt.n * sizeof *data->tokens);
         memcpy(data->tokens + n + prompt.n, answer.ids, answer.n * sizeof *data->tokens);
         n += prompt.n + answer.n;
-        data->sequences[i] = (slk_sequence){
-            .key = f->id, .n_tokens = (int32_t)(prompt.n + answer.n), .n_prompt = (int32_t)prompt.n};
+        data->sequences[i] =
+            (slk_sequence){.key = f->id, .n_tokens = (int32_t)(prompt.n + answer.n), .n_prompt = (int32_t)prompt.n};
     }
     size_t at = 0; /* the tokens do not move any more */
     for (size_t i = 0; i < train->n && s == SLK_OK; i++) {
@@ -195,8 +195,9 @@ static slk_status warn_overlap(const slk_train_data *data, const slk_cli *cli, s
         size_t n = 0;
         for (size_t i = 0; i < data->examples[k].n; i++)
             n += bsearch(&data->examples[k].items[i]->id, ids, train->n, sizeof *ids, compare_ids) != NULL;
-        if (n) slk_cli_warn(cli, "%s of %s %s facts are training examples, too", slk_show_count(n).text,
-                            slk_show_count(data->examples[k].n).text, NAMES[k]);
+        if (n)
+            slk_cli_warn(cli, "%s of %s %s facts are training examples, too", slk_show_count(n).text,
+                         slk_show_count(data->examples[k].n).text, NAMES[k]);
     }
     free(ids);
     return SLK_OK;
@@ -215,8 +216,9 @@ static slk_status warn_unmatchable(const slk_train_data *data, const slk_cli *cl
             n += !can;
         }
         if (n)
-            slk_cli_warn(cli, "%s: no answer can match %s of %s facts: a line break or more than %d tokens in the true "
-                              "one",
+            slk_cli_warn(cli,
+                         "%s: no answer can match %s of %s facts: a line break or more than %d tokens in the true "
+                         "one",
                          NAMES[k], slk_show_count(n).text, slk_show_count(e->n).text, SLK_ANSWER_MAX_TOKENS);
     }
     return s;
@@ -274,8 +276,8 @@ json_t *slk_train_data_json(const slk_train_data *data)
     json_t *o = json_object();
     for (int k = 0; k < SLK_N_WATCHED; k++) {
         const slk_examples *e = &data->examples[k];
-        json_object_set_new(o, NAMES[k], json_pack("{s:I, s:o}", "n", (json_int_t)e->n, "hash",
-                                                   slk_cli_hash_json(hash_examples(e))));
+        json_object_set_new(
+            o, NAMES[k], json_pack("{s:I, s:o}", "n", (json_int_t)e->n, "hash", slk_cli_hash_json(hash_examples(e))));
     }
     return o;
 }

@@ -28,59 +28,6 @@ static slk_status fail_io(const char *path, const char *what, slk_err *err)
 /* --- opening --------------------------------------------------------------------------------------------------------
  */
 
-/* A folder that something else filled is not written into. */
-static slk_status check_content(const slk_train_dir *d, const slk_cli *cli, slk_err *err)
-{
-    if (cli->force || slk_file_exists(d->config) || slk_file_exists(d->state)) return SLK_OK;
-    DIR *dir = opendir(d->path);
-    if (!dir) return fail_io(d->path, "cannot read the folder", err);
-    char other[256] = "";
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && !strstr(entry->d_name, ".tmp."))
-            snprintf(other, sizeof other, "%s", entry->d_name);
-    closedir(dir);
-    if (!other[0]) return SLK_OK;
-    return slk_fail(err, SLK_E_STATE, "%s: has files of something else (%s), expected a new folder or a run of slick "
-                                      "train (--force writes into it)",
-                    d->path, other);
-}
-
-static slk_status lock(slk_train_dir *d, slk_err *err)
-{
-    d->lock = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (d->lock < 0) return fail_io(d->path, "cannot open the folder", err);
-    if (flock(d->lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return SLK_OK; /* some systems have no locks */
-    return slk_fail(err, SLK_E_STATE, "%s: another slick train is at work in this folder", d->path);
-}
-
-slk_status slk_train_dir_open(slk_train_dir *d, const slk_cli *cli, const char *path, slk_err *err)
-{
-    *d = (slk_train_dir){.path = path, .lock = -1};
-    const struct {
-        char **out;
-        const char *name;
-    } files[] = {{&d->state, "state.safetensors"}, {&d->config, "config.json"}, {&d->log, "log.jsonl"},
-                 {&d->examples, "examples.jsonl"}, {&d->fitted, "fitted.jsonl"}, {&d->best, "best"},
-                 {&d->last, "last"}, {&d->best_gguf, "best.gguf"}, {&d->last_gguf, "last.gguf"}};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        *files[i].out = slk_path_join(path, files[i].name);
-        if (!*files[i].out) return slk_fail(err, SLK_E_MEMORY, "out of memory");
-    }
-    if (slk_file_exists(path))
-        return slk_fail(err, SLK_E_STATE, "%s: is a file, expected the name of a folder", path);
-    if (mkdir(path, 0777) != 0 && errno != EEXIST) return fail_io(path, "cannot make the folder", err);
-    slk_status s = lock(d, err);
-    return s == SLK_OK ? check_content(d, cli, err) : s;
-}
-
-void slk_train_dir_release(slk_train_dir *d)
-{
-    if (d->lock >= 0) close(d->lock);
-    free(d->state), free(d->config), free(d->log), free(d->examples), free(d->fitted);
-    free(d->best), free(d->last), free(d->best_gguf), free(d->last_gguf);
-    *d = (slk_train_dir){.lock = -1};
-}
-
 static slk_status remove_file(const char *path, slk_err *err)
 {
     return unlink(path) == 0 || errno == ENOENT ? SLK_OK : fail_io(path, "cannot be removed", err);
@@ -102,6 +49,106 @@ static slk_status remove_model(const char *path, slk_err *err)
     closedir(dir);
     if (s == SLK_OK && rmdir(path) != 0) s = fail_io(path, "cannot be removed", err);
     return s;
+}
+
+/* A folder that something else filled is not written into. */
+static slk_status check_content(const slk_train_dir *d, const slk_cli *cli, slk_err *err)
+{
+    if (cli->force || slk_file_exists(d->config) || slk_file_exists(d->state)) return SLK_OK;
+    DIR *dir = opendir(d->path);
+    if (!dir) return fail_io(d->path, "cannot read the folder", err);
+    char other[256] = "";
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && !strstr(entry->d_name, ".tmp."))
+            snprintf(other, sizeof other, "%s", entry->d_name);
+    closedir(dir);
+    if (!other[0]) return SLK_OK;
+    return slk_fail(err, SLK_E_STATE,
+                    "%s: has files of something else (%s), expected a new folder or a run of slick "
+                    "train (--force writes into it)",
+                    d->path, other);
+}
+
+static slk_status lock(slk_train_dir *d, slk_err *err)
+{
+    d->lock = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (d->lock < 0) return fail_io(d->path, "cannot open the folder", err);
+    if (flock(d->lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return SLK_OK; /* some systems have no locks */
+    return slk_fail(err, SLK_E_STATE, "%s: another slick train is at work in this folder", d->path);
+}
+
+/* Is it a temporary name of one of a run's own outputs (base/file.h, base/folder.h)? */
+static bool is_leftover(const char *name)
+{
+    static const char *const OWN[] = {"state.safetensors", "config.json", "examples.jsonl", "best", "last",
+                                      "best.gguf",         "last.gguf"};
+    for (size_t i = 0; i < sizeof OWN / sizeof *OWN; i++) {
+        size_t n = strlen(OWN[i]);
+        if (strncmp(name, OWN[i], n) == 0 && strncmp(name + n, ".tmp.", 5) == 0) return true;
+    }
+    return false;
+}
+
+/* What a killed process left half-written. The folder is locked: nobody writes it now. */
+static slk_status sweep(const slk_train_dir *d, slk_err *err)
+{
+    DIR *dir = opendir(d->path);
+    slk_status s = dir ? SLK_OK : fail_io(d->path, "cannot read the folder", err);
+    for (struct dirent *entry; s == SLK_OK && (entry = readdir(dir)) != NULL;) {
+        if (!is_leftover(entry->d_name)) continue;
+        char *path = slk_path_join(d->path, entry->d_name);
+        s = !path                  ? slk_fail(err, SLK_E_MEMORY, "out of memory")
+            : slk_dir_exists(path) ? remove_model(path, err)
+                                   : remove_file(path, err);
+        free(path);
+    }
+    if (dir) closedir(dir);
+    return s;
+}
+
+slk_status slk_train_dir_open(slk_train_dir *d, const slk_cli *cli, const char *path, slk_err *err)
+{
+    *d = (slk_train_dir){.path = path, .lock = -1};
+    const struct {
+        char **out;
+        const char *name;
+    } files[] = {{&d->state, "state.safetensors"},
+                 {&d->config, "config.json"},
+                 {&d->log, "log.jsonl"},
+                 {&d->examples, "examples.jsonl"},
+                 {&d->fitted, "fitted.jsonl"},
+                 {&d->best, "best"},
+                 {&d->last, "last"},
+                 {&d->best_gguf, "best.gguf"},
+                 {&d->last_gguf, "last.gguf"}};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        *files[i].out = slk_path_join(path, files[i].name);
+        if (!*files[i].out) return slk_fail(err, SLK_E_MEMORY, "out of memory");
+    }
+    if (slk_file_exists(path)) return slk_fail(err, SLK_E_STATE, "%s: is a file, expected the name of a folder", path);
+    if (!slk_dir_exists(path)) return SLK_OK;
+    slk_status s = check_content(d, cli, err);
+    if (s == SLK_OK) s = lock(d, err);
+    return s == SLK_OK ? sweep(d, err) : s;
+}
+
+slk_status slk_train_dir_make(slk_train_dir *d, slk_err *err)
+{
+    if (d->lock >= 0) return SLK_OK;
+    if (mkdir(d->path, 0777) == 0)
+        d->is_made = true;
+    else if (errno != EEXIST)
+        return fail_io(d->path, "cannot make the folder", err);
+    return lock(d, err);
+}
+
+void slk_train_dir_release(slk_train_dir *d)
+{
+    if (d->lock >= 0) close(d->lock);
+    if (d->is_made) rmdir(d->path); /* does nothing to a folder with content */
+    free(d->state), free(d->config), free(d->log), free(d->examples), free(d->fitted);
+    free(d->best), free(d->last), free(d->best_gguf), free(d->last_gguf);
+    *d = (slk_train_dir){.lock = -1};
 }
 
 slk_status slk_train_dir_clear(const slk_train_dir *d, slk_err *err)
@@ -131,8 +178,9 @@ slk_status slk_train_dir_check_space(const slk_train_dir *d, const slk_model *mo
     if (!slk_dir_exists(d->best) && !slk_file_exists(d->best_gguf)) need += one;
     if (!slk_dir_exists(d->last) && !slk_file_exists(d->last_gguf)) need += one;
     if (need <= have) return SLK_OK;
-    return slk_fail(err, SLK_E_IO, "%s: %s are free, %s are needed: the checkpoint (%s) and best and last (%s each), and "
-                                   "one of them twice while it is replaced",
+    return slk_fail(err, SLK_E_IO,
+                    "%s: %s are free, %s are needed: the checkpoint (%s) and best and last (%s each), and "
+                    "one of them twice while it is replaced",
                     d->path, slk_show_bytes(have).text, slk_show_bytes(need).text, slk_show_bytes(state).text,
                     slk_show_bytes(one).text);
 }
@@ -143,8 +191,8 @@ slk_status slk_train_dir_check_space(const slk_train_dir *d, const slk_model *mo
 static slk_status print_example(FILE *stream, const slk_examples *e, size_t i, slk_err *err)
 {
     const slk_fact *f = e->items[i];
-    json_t *line = json_pack("{s:o, s:s, s:s, s:s}", "id", slk_cli_hash_json(f->id), "relation", f->relation, "question",
-                             f->question, "answer", f->answers[0]);
+    json_t *line = json_pack("{s:o, s:s, s:s, s:s}", "id", slk_cli_hash_json(f->id), "relation", f->relation,
+                             "question", f->question, "answer", f->answers[0]);
     if (line && e->categories[i] >= 0)
         json_object_set_new(line, "category", json_string(slk_category_name((slk_category)e->categories[i])));
     slk_status s = line ? slk_json_print(stream, line, err) : slk_fail(err, SLK_E_MEMORY, "out of memory");

@@ -14,20 +14,26 @@ typedef enum column { EPOCH, LOSS, FITTED, KNOWN, UNKNOWN, DEV, TEST, OOD, LOST,
 static const struct {
     const char *head;
     int width;
-} COLUMNS[N_COLUMNS] = {{"epoch", 5}, {"loss", 8}, {"fitted", 7}, {"Known", 7},   {"Unknown", 8},  {"dev", 7},
+} COLUMNS[N_COLUMNS] = {{"epoch", 5}, {"loss", 8}, {"fitted", 7}, {"Known", 7},  {"Unknown", 8},   {"dev", 7},
                         {"test", 6},  {"ood", 6},  {"lost", 6},   {"gained", 7}, {"tokens/s", 10}, {"left", 16}};
 
 static bool shows(const slk_train_view *v, column c)
 {
     switch (c) {
     case KNOWN:
-    case UNKNOWN: return v->has_categories;
-    case DEV: return v->has_set[SLK_WATCH_DEV];
-    case TEST: return v->has_set[SLK_WATCH_TEST];
-    case OOD: return v->has_set[SLK_WATCH_OOD];
+    case UNKNOWN:
+        return v->has_categories;
+    case DEV:
+        return v->has_set[SLK_WATCH_DEV];
+    case TEST:
+        return v->has_set[SLK_WATCH_TEST];
+    case OOD:
+        return v->has_set[SLK_WATCH_OOD];
     case LOST:
-    case GAINED: return v->has_test_categories;
-    default: return true;
+    case GAINED:
+        return v->has_test_categories;
+    default:
+        return true;
     }
 }
 
@@ -109,23 +115,45 @@ static void print_cell(const slk_train_view *v, const json_t *line, column c, bo
     int width = COLUMNS[c].width;
     int32_t epoch = (int32_t)json_integer_value(json_object_get(line, "epoch"));
     switch (c) {
-    case EPOCH: printf("%*d", width, epoch); break;
+    case EPOCH:
+        printf("%*d", width, epoch);
+        break;
     case LOSS:
         if (isnan(number_at(line, "loss", NULL)))
             printf("%*s", width, "-");
         else
             printf("%*.4f", width, number_at(line, "loss", NULL));
         break;
-    case FITTED: print_share(width, number_at(line, "fitted", "all"), ""); break;
-    case KNOWN: print_share(width, known_share(line), ""); break;
-    case UNKNOWN: print_share(width, number_at(line, "fitted", "Unknown"), ""); break;
-    case DEV: print_share(width, number_at(line, "dev", NULL), is_best ? "*" : " "); break;
-    case TEST: print_share(width, number_at(line, "test", "all"), ""); break;
-    case OOD: print_share(width, number_at(line, "ood", NULL), ""); break;
-    case LOST: print_count(width, number_at(line, "lost", NULL)); break;
-    case GAINED: print_count(width, number_at(line, "gained", NULL)); break;
-    case RATE: print_count(width, number_at(line, "tokens_per_s", NULL)); break;
-    default: print_left(v, epoch); break;
+    case FITTED:
+        print_share(width, number_at(line, "fitted", "all"), "");
+        break;
+    case KNOWN:
+        print_share(width, known_share(line), "");
+        break;
+    case UNKNOWN:
+        print_share(width, number_at(line, "fitted", "Unknown"), "");
+        break;
+    case DEV:
+        print_share(width, number_at(line, "dev", NULL), is_best ? "*" : " ");
+        break;
+    case TEST:
+        print_share(width, number_at(line, "test", "all"), "");
+        break;
+    case OOD:
+        print_share(width, number_at(line, "ood", NULL), "");
+        break;
+    case LOST:
+        print_count(width, number_at(line, "lost", NULL));
+        break;
+    case GAINED:
+        print_count(width, number_at(line, "gained", NULL));
+        break;
+    case RATE:
+        print_count(width, number_at(line, "tokens_per_s", NULL));
+        break;
+    default:
+        print_left(v, epoch);
+        break;
     }
 }
 
