@@ -2,9 +2,9 @@
 """usage: tools/check-export.py [OPTIONS]
 
 Do other programs compute what slick computes with the files that slick writes? Writes each of the models in every form
-(GGUF, Hugging Face directory, PEFT directory and GGUF adapter on the model, merged model; trained ones with --trained and
---adapter), loads them in llama.cpp, transformers and PEFT, and compares tokens, logits and greedy answers with those of
-`slick` for the same file. Prints a Markdown table; exit 1 when a bound is exceeded.
+(GGUF, Hugging Face directory, PEFT directory and GGUF adapter on the model, merged model; the same trained for a few steps,
+where there is a `slick train`), loads them in llama.cpp, transformers and PEFT, and compares tokens, logits and greedy answers
+with those of `slick` for the same file. Prints a Markdown table; exit 1 when a bound is exceeded.
 
 Needs Python packages from PyPI (their versions at the time of docs/models.md):
   pip install torch==2.15.0 transformers==5.24.0 peft==0.21.2 llama-cpp-python==0.3.36 numpy
@@ -79,12 +79,23 @@ def run(args, **more):
 class Slick:
     def __init__(self, program, threads):
         self.program, self.threads = program, str(threads)
+        self.can_train = any(line.split()[:1] == ["train"] for line in run([program, "help"]).splitlines())
         self.make_adapter = os.path.join(os.path.dirname(program), "tests", "make_adapter")
 
     def __call__(self, *args, stdin=None):
         # On a busy machine threads that spin while they wait take the time of those that work.
         env = {**os.environ, "OMP_WAIT_POLICY": "passive"}
         return run([self.program, *args, "--threads", self.threads, "--quiet"], input=stdin, env=env)
+
+    def train(self, model, out, *more):
+        """A function that trains for a few steps: enough that every tensor is another."""
+        def do():
+            data = os.path.join(os.path.dirname(out), "train.jsonl")
+            with open(data, "w") as f:
+                f.writelines(json.dumps({"question": q, "answer": a[::-1]}) + "\n" for q, a in SHOTS + QUESTIONS)
+            self("train", model, data, "-o", out, "--force", "--no-store", "--dtype", "f32", "--epochs", "3", "--batch", "7",
+                 *(more or ("--lr", "1e-4")))
+        return do
 
     def ids(self, model, text):
         return json.loads(self("tokenize", model, text, "--bos", "--json"))["ids"]
@@ -217,6 +228,23 @@ def compare(row, own, other):
     return wrong
 
 
+def trained_forms(at, convert, gelu, name, path, make):
+    is_gguf = path.endswith(".gguf")
+    other = "other" if is_gguf else "other.gguf"
+    return [(f"{name}, {'GGUF' if is_gguf else 'directory'}", make, path, None, gelu if is_gguf else "float32"),
+            (f"{name}, {'directory' if is_gguf else 'GGUF'} F32", convert(path, other, "--dtype", "f32"), at(other), None,
+             "float32" if is_gguf else gelu)]
+
+
+def adapter_forms(at, convert, gelu, name, path, bases, make):
+    is_gguf, (base_dir, base_gguf, model) = path.endswith(".gguf"), bases
+    merged = "merged-adapter" if is_gguf else "merged-adapter.gguf"
+    return [(f"{name}, {'GGUF adapter' if is_gguf else 'PEFT directory'}", make, base_gguf if is_gguf else base_dir, path,
+             gelu if is_gguf else "float32"),
+            (f"{name}, merged, {'directory' if is_gguf else 'GGUF'} F32",
+             convert(model, merged, "--dtype", "f32", "--merge", path), at(merged), None, "float32" if is_gguf else gelu)]
+
+
 def forms_of(slick, name, model, work, given):
     """(form, how to make the file, the file, adapter or None, bound): what is checked of a model."""
     gelu = "GELU table" if "gemma" in name else "float32"
@@ -243,20 +271,19 @@ def forms_of(slick, name, model, work, given):
          both(adapter("lora.gguf"), convert(model, "merged", "--dtype", "f32", "--merge", at("lora.gguf"))), at("merged"),
          None, "float32"),
     ]
-    # What was trained: as it is, and with a type that both can hold in the other format.
-    for i, path in enumerate(given.trained):
-        forms.append((f"trained: {path}", lambda: None, path, None, gelu if path.endswith(".gguf") else "float32"))
-        other = f"trained{i}" if path.endswith(".gguf") else f"trained{i}.gguf"
-        forms.append((f"trained, {'directory' if path.endswith('.gguf') else 'GGUF'} F32",
-                      convert(path, other, "--dtype", "f32"), at(other), None,
-                      gelu if other.endswith(".gguf") else "float32"))
-    for i, path in enumerate(given.adapter):
-        is_gguf = path.endswith(".gguf")
-        forms.append((f"trained adapter: {path}", need_gguf if is_gguf else need_dir, base_gguf if is_gguf else base_dir,
-                      path, gelu if is_gguf else "float32"))
-        forms.append(("trained adapter, merged, GGUF F32",
-                      convert(model, f"merged{i}.gguf", "--dtype", "f32", "--merge", path), at(f"merged{i}.gguf"), None,
-                      gelu))
+    # What was trained, as it is and in the other format.
+    if slick.can_train:
+        full, lora = at("trained"), at("trained-lora")
+        forms += trained_forms(at, convert, gelu, "trained", os.path.join(full, "last"), slick.train(model, full))
+        forms += adapter_forms(at, convert, gelu, "trained", os.path.join(lora, "last"), (base_dir, base_gguf, model),
+                               both(need_dir, slick.train(model, lora, "--lora-rank", "8", "--lr", "1e-3")))
+        forms += adapter_forms(at, convert, gelu, "trained", os.path.join(lora, "last.gguf"), (base_dir, base_gguf, model),
+                               need_gguf)
+    for path in given.trained:
+        forms += trained_forms(at, convert, gelu, path, path, lambda: None)
+    for path in given.adapter:
+        need = need_gguf if path.endswith(".gguf") else need_dir
+        forms += adapter_forms(at, convert, gelu, path, path, (base_dir, base_gguf, model), need)
     return forms
 
 
