@@ -55,6 +55,7 @@
     X(labels)                                                                                                          \
     X(relabel)                                                                                                         \
     X(merge)                                                                                                           \
+    X(train)                                                                                                           \
     X(eval)                                                                                                            \
     X(bench)
 
@@ -85,8 +86,9 @@ struct slk_cli {
     const char *dtype; /* "f32", "bf16", or NULL: bf16 where the processor has it */
     bool json, quiet, force;
     /* what run() may set */
-    bool verdict;  /* a --fail-if condition holds: exit 3 */
-    bool is_usage; /* set by slk_cli_usage: exit 2 */
+    const char *output; /* where what is finished lies, if not in the store: for the message after Ctrl-C */
+    bool verdict;       /* a --fail-if condition holds: exit 3 */
+    bool is_usage;      /* set by slk_cli_usage: exit 2 */
 };
 
 extern const slk_option slk_global_options[];
