@@ -381,7 +381,7 @@ static slk_status run(slk_cli *cli, slk_err *err)
 
 const slk_command slk_cmd_eval = {
     .name = "eval",
-    .group = SLK_GROUP_KNOW,
+    .group = SLK_GROUP_TRAIN,
     .summary = "how often a fine-tuned model is right, per category and relation",
     .synopsis = "MODEL DATA|-",
     .about =

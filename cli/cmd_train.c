@@ -497,7 +497,7 @@ static slk_status run(slk_cli *cli, slk_err *err)
 
 const slk_command slk_cmd_train = {
     .name = "train",
-    .group = SLK_GROUP_KNOW,
+    .group = SLK_GROUP_TRAIN,
     .summary = "fine-tune a model and watch what that does to what it knows",
     .synopsis = "MODEL DATA|-",
     .about =

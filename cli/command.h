@@ -55,11 +55,12 @@
     X(labels)                                                                                                          \
     X(relabel)                                                                                                         \
     X(merge)                                                                                                           \
+    X(mix)                                                                                                             \
     X(train)                                                                                                           \
     X(eval)                                                                                                            \
     X(bench)
 
-typedef enum slk_group { SLK_GROUP_MODEL, SLK_GROUP_KNOW, SLK_GROUP_MEASURE, SLK_N_GROUPS } slk_group;
+typedef enum slk_group { SLK_GROUP_MODEL, SLK_GROUP_KNOW, SLK_GROUP_TRAIN, SLK_GROUP_MEASURE, SLK_N_GROUPS } slk_group;
 
 typedef struct slk_cli slk_cli;
 
