@@ -249,7 +249,7 @@ if mount -t tmpfs -o size=7m tmpfs disk 2>/dev/null; then
     done
     last="a disk that fills up"
     [ "$code" = 1 ] || fail "exit code $code"
-    expect_match err '^slick: disk/run/(state\.safetensors|last|best|log\.jsonl|fitted\.jsonl).*: .*No space left'
+    expect_match err '^slick: (.*/)?disk/run/(state\.safetensors|last|best|log\.jsonl|fitted\.jsonl).*: .*No space left'
     rm disk/filler
     expect_exit 0 "${train[@]}" -o disk/run --quiet
     same_run timed disk/run
