@@ -61,7 +61,7 @@ slk_status slk_store_put_study_facts(slk_store *store, int64_t study_id, slk_stu
 slk_status slk_store_load_study_facts(slk_store *store, int64_t study_id, slk_study_set set, slk_set_fact **facts,
                                       size_t *n, slk_err *err);
 
-typedef struct slk_run {
+typedef struct slk_study_run {
     int64_t id;
     char variant[48];  /* "unknown-50", "known-of-50", "only-MaybeKnown", "natural", "idk-50" */
     char kind[16];     /* "unknown" "known" "only" "natural" "idk" */
@@ -78,17 +78,17 @@ typedef struct slk_run {
     bool fitted;                     /* at the end at least 95% of D are fitted: CONVERGENCE holds */
     double wall_s;                   /* of a finished run: its epochs' wall_s together */
     char kernels[48];                /* that its bits were made with ("avx512 bf16 ..."); "": not started */
-} slk_run;
+} slk_study_run;
 
 #define SLK_RUN_NAME_BYTES 128
 /* Write "unknown-50/seed-1/lr-1e-05" into out [SLK_RUN_NAME_BYTES]: what --only takes. Returns out. */
-const char *slk_run_name(char *out, const slk_run *run);
+const char *slk_run_name(char *out, const slk_study_run *run);
 
 /* Runs of a study that are not there yet are added (variant, seed, lr name them); those that are stay as they are. */
-slk_status slk_store_put_runs(slk_store *store, int64_t study_id, const slk_run *runs, size_t n, slk_err *err);
+slk_status slk_store_put_runs(slk_store *store, int64_t study_id, const slk_study_run *runs, size_t n, slk_err *err);
 /* In the order they were added; release with slk_store_free_runs, which frees the array, too. */
-slk_status slk_store_load_runs(slk_store *store, int64_t study_id, slk_run **runs, size_t *n, slk_err *err);
-void slk_store_free_runs(slk_run *runs, size_t n);
+slk_status slk_store_load_runs(slk_store *store, int64_t study_id, slk_study_run **runs, size_t *n, slk_err *err);
+void slk_store_free_runs(slk_study_run *runs, size_t n);
 
 /* Take a waiting run, or a claimed one whose claim is older than stale_s seconds (those first: they are begun), in one
  * transaction. only: this run or none; 0: any of the study. *run_id 0: none. */
@@ -137,7 +137,7 @@ slk_status slk_store_load_epochs(slk_store *store, int64_t run_id, bool with_bit
                                  slk_err *err);
 /* The run is complete: early_epoch, last_epoch, fitted, n_train, wall_s of `run` are written, and the claim ends.
  * Errors: SLK_E_STATE (as slk_store_renew_claim). */
-slk_status slk_store_finish_run(slk_store *store, const slk_run *run, const char *worker, slk_err *err);
+slk_status slk_store_finish_run(slk_store *store, const slk_study_run *run, const char *worker, slk_err *err);
 
 /* P(True) of a fact under a model (STUDY.md section 4, item 7), kept with a label set. */
 typedef struct slk_p_true {
