@@ -28,7 +28,8 @@ const char *slk_run_state_name(slk_run_state state);
 typedef struct slk_study_info {
     int64_t id;
     char name[64];
-    char *description; /* JSON: everything that decides results; free() it with slk_study_info_release */
+    char *description; /* JSON: everything that decides results; freed, as `shown`, by slk_study_info_release */
+    char *shown;       /* JSON: how it is shown: {"durations": [10, 20]}; "{}" at first */
     int64_t label_set_id;
     char created[24], version[24];
 } slk_study_info;
@@ -37,6 +38,8 @@ void slk_study_info_release(slk_study_info *info);
 /* The study of this description, made when there is none; a longer name is cut. Errors: SLK_E_NOT_FOUND (label set). */
 slk_status slk_store_begin_study(slk_store *store, int64_t *id, const char *name, const char *description,
                                  int64_t label_set_id, slk_err *err);
+/* Change what decides no result: its name and `shown`. Errors: SLK_E_NOT_FOUND. */
+slk_status slk_store_show_study(slk_store *store, int64_t id, const char *name, const char *shown, slk_err *err);
 /* id 0: the newest. Errors: SLK_E_NOT_FOUND. */
 slk_status slk_store_find_study(slk_store *store, slk_study_info *out, int64_t id, slk_err *err);
 /* Newest first; slk_study_info_release() each, then free(*items). */

@@ -168,9 +168,18 @@ static void test_study(void **state)
     assert_ok(slk_store_find_study(f.store, &info, f.study, err));
     assert_string_equal(info.description, DESCRIPTION);
     assert_string_equal(info.name, "a study");
+    assert_string_equal(info.shown, "{}");
     assert_int_equal(info.label_set_id, f.label_set);
     assert_int_equal(strlen(info.created), 20);
     slk_study_info_release(&info);
+    assert_ok(slk_store_show_study(f.store, f.study, "b", "{\"durations\":[5]}", err)); /* it stays the same study */
+    assert_ok(slk_store_begin_study(f.store, &id, "a study", DESCRIPTION, f.label_set, err));
+    assert_int_equal(id, f.study);
+    assert_ok(slk_store_find_study(f.store, &info, f.study, err));
+    assert_string_equal(info.name, "b");
+    assert_string_equal(info.shown, "{\"durations\":[5]}");
+    slk_study_info_release(&info);
+    assert_fails(slk_store_show_study(f.store, 99, "b", "{}", err), SLK_E_NOT_FOUND, "no study 99");
     assert_fails(slk_store_find_study(f.store, &info, 99, err), SLK_E_NOT_FOUND, "no study 99");
     assert_ok(slk_store_list_studies(f.store, &list, &n, err));
     assert_int_equal(n, 2);
