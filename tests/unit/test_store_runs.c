@@ -661,6 +661,7 @@ static const char *make_version_1(const char *name)
     assert_ok(slk_file_read(&script, &(size_t){0}, SLICK_TEST_DATA "/store/version-1.sql", err));
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     if (sqlite3_exec(db, script, NULL, NULL, &message) != SQLITE_OK) fail_msg("%s", message);
+    if (sqlite3_exec(db, "PRAGMA journal_mode = WAL", NULL, NULL, &message) != SQLITE_OK) fail_msg("%s", message);
     sqlite3_close(db);
     free(script);
     return path;
@@ -719,7 +720,7 @@ static void test_version_1(void **state)
 static void test_migration_killed(void **state)
 {
     (void)state;
-    for (int round = 0; round < 30; round++) {
+    for (int round = 0; round < 60; round++) {
         const char *path = make_version_1("migrate.db");
         pid_t children[2];
         for (int w = 0; w < 2; w++) {
