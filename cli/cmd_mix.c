@@ -224,6 +224,7 @@ static slk_status render(slk_buf *out, const material *m, const slk_mix *mix, co
 {
     char name[SLK_MIX_NAME_BYTES];
     slk_mix_variant_name(name, variant);
+    slk_buf_add_str(out, ""); /* data is never NULL */
     for (size_t i = 0; i < mix->n; i++) {
         size_t at = mix->index[i];
         json_t *line = line_json(m->items[at], m->categories[at], mix->idk[i]);
@@ -272,7 +273,7 @@ static slk_status write_file(const slk_cli *cli, const slk_buf *lines, slk_err *
         size_t n_bytes;
         slk_status status = slk_file_read(&old, &n_bytes, opt.output, err);
         if (status != SLK_OK) return status;
-        bool same = n_bytes == lines->len && memcmp(old, lines->data, n_bytes) == 0;
+        bool same = lines->data && n_bytes == lines->len && memcmp(old, lines->data, n_bytes) == 0;
         if (same)
             slk_cli_note(cli, "%s is there already, as it would be written", opt.output);
         else

@@ -45,7 +45,7 @@ void slk_mix_variant_name(char out[SLK_MIX_NAME_BYTES], const slk_mix_variant *v
     else if (variant->kind == SLK_MIX_ONLY)
         snprintf(out, SLK_MIX_NAME_BYTES, "%s%s", prefix, slk_category_name(variant->category));
     else
-        snprintf(out, SLK_MIX_NAME_BYTES, "%s%g", prefix, (double)millionths(variant->unknown) / (MILLION / 100));
+        snprintf(out, SLK_MIX_NAME_BYTES, "%s%g", prefix, (double)millionths(variant->unknown) / (MILLION / 100.0));
 }
 
 /* A number of decimal digits and at most one point, all of text [n]. */
@@ -270,7 +270,7 @@ static slk_status group(slk_mix_plan *plan, slk_err *err)
             plan->relations[plan->n_relations++] = (slk_mix_relation){.name = places[i].relation, .begin = i};
         }
         slk_mix_relation *r = &plan->relations[plan->n_relations - 1];
-        int category = plan->categories[places[i].index];
+        int8_t category = plan->categories[places[i].index];
         plan->order[i] = places[i].index;
         r->end = i + 1;
         if (category < 0 || category >= SLK_N_CATEGORIES) continue;
@@ -389,7 +389,7 @@ static size_t draw_relation(place *places, size_t (*counts)[SLK_N_CATEGORIES], c
     size_t n = 0;
     for (size_t i = r->begin; i < r->end; i++) {
         size_t index = plan->order[i];
-        int category = plan->categories[index];
+        int8_t category = plan->categories[index];
         if (category < 0 || category >= SLK_N_CATEGORIES) continue;
         int pool = want.pool_of[category];
         if (pool < 0 || want.quota[pool] == 0) continue;

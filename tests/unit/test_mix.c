@@ -261,6 +261,14 @@ static void test_nesting(void **state)
                 assert_true(smaller->relations[r].size <= plan->relations[r].size);
                 if (size == plan->size) assert_int_equal(smaller->relations[r].size, plan->relations[r].size);
             }
+            /* Sainte-Lague: no example would stand better with another relation. */
+            for (size_t a = 0; a < plan->n_relations; a++) {
+                for (size_t b = 0; b < plan->n_relations; b++) {
+                    size_t x = smaller->relations[a].size, y = smaller->relations[b].size;
+                    if (x > 0)
+                        assert_true(plan->relations[a].size * (2 * y + 1) >= plan->relations[b].size * (2 * x - 1));
+                }
+            }
             assert_contains(&mixes[4], &part, plan, true);
             assert_contains(&mixes[4], &part, plan, false);
             slk_mix_release(&part);
