@@ -6,7 +6,7 @@ _slick_global_options='--store --seed --threads --dtype --json --quiet --force -
 declare -gA _slick_options=(
     [inspect]='--keys --tensors'
     [tokenize]='--special --bos'
-    [convert]='--output --dtype'
+    [convert]='--output --dtype --merge'
     [logits]='--tokens --text --special --last --top --adapter'
     [generate]='--max-tokens --temperature --top-k --stop --special --chat --adapter'
     [score]='--match --max-tokens --temperature --top-k --batch-tokens --adapter'
@@ -18,7 +18,8 @@ declare -gA _slick_options=(
     [relabel]='--n-ex --samples --match --labels --split --relations --jsonl'
     [merge]=''
     [mix]='--unknown --drop-unknown --idk --only --natural --size --beside --set --labels --relations --output'
-    [bench]='--relations --limit --answers --batch-tokens'
+    [eval]='--match --template --answers --jsonl --map --format --batch-tokens --adapter'
+    [bench]='--relations --limit --answers --batch-tokens --batch --steps --no-share'
     [help]=''
 )
 
@@ -47,7 +48,7 @@ _slick() {
     --split) words='train dev test'; [ "$command" != probe ] || words+=' all' ;;
     --pool) words='train dev test' ;;
     --match) words='em strict contains f1:' ;;
-    --answers) words='none greedy all' ;;
+    --answers) [ "$command" = eval ] || words='none greedy all' ;;
     --by) words='relation split' ;;
     --only) words='HighlyKnown MaybeKnown WeaklyKnown Unknown' ;;
     --format) words='auto jsonl json csv tsv' ;;
@@ -57,7 +58,7 @@ _slick() {
         --labels | --review | --unknown | --size | --beside)
         return
         ;;
-    --store | --template | --output | -o | --adapter)
+    --store | --template | --output | -o | --adapter | --merge)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         compopt -o filenames 2>/dev/null
         return
@@ -74,7 +75,7 @@ _slick() {
     else
         case $command in
         import) words=entityquestions ;;
-        bench) words='gemm forward label' ;;
+        bench) words='gemm forward label train' ;;
         esac
         mapfile -t COMPREPLY < <(
             compgen -W "$words" -- "$word"

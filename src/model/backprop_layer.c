@@ -125,6 +125,7 @@ static slk_status adapter_input_back(slk_backprop *b, float *dx, const void *dy,
     s = times(b, b->map.dropped, type_of(b), b->map.dlow, &low->a, false, err);
     if (s != SLK_OK) return s;
     drop(b, b->map.dropped, b->map.dropped, mask, (float)(1 / (1 - b->options.lora_dropout)), low->a.n_in);
+#pragma omp parallel for schedule(static) num_threads(slk_compute_n_threads(b->model->compute))
     for (int64_t i = 0; i < n; i++)
         dx[i] += bf16 ? slk_bf16_to_f32(((uint16_t *)b->map.dropped)[i]) : ((float *)b->map.dropped)[i];
     return SLK_OK;
