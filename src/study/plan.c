@@ -122,12 +122,11 @@ static json_t *ints_json(const slk_study_ints *list)
 
 static json_t *training_json(const slk_study_config *c)
 {
-    json_t *out =
-        json_pack("{s:I, s:f, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:o}", "batch", (json_int_t)c->training.batch,
-                  "dropout", c->training.dropout, "schedule", c->training.schedule, "warmup",
-                  (json_int_t)c->training.warmup, "weight_decay", c->training.weight_decay, "clip", c->training.clip,
-                  "beta1", c->training.beta1, "beta2", c->training.beta2, "eps", c->training.eps, "freeze",
-                  words_json(&c->training.freeze));
+    json_t *out = json_pack("{s:I, s:f, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:o}", "batch",
+                            (json_int_t)c->training.batch, "dropout", c->training.dropout, "schedule",
+                            c->training.schedule, "warmup", (json_int_t)c->training.warmup, "weight_decay",
+                            c->training.weight_decay, "clip", c->training.clip, "beta1", c->training.beta1, "beta2",
+                            c->training.beta2, "eps", c->training.eps, "freeze", words_json(&c->training.freeze));
     if (!out || c->training.lora_rank == 0) return out;
     double alpha = c->training.lora_alpha > 0 ? c->training.lora_alpha : 2.0 * (double)c->training.lora_rank;
     json_object_set_new(out, "lora",
@@ -145,11 +144,11 @@ static slk_status describe(slk_study_plan *p, slk_err *err)
     for (int pool = 0; pool < SLK_MIX_N_POOLS; pool++) {
         if (needed >> pool & 1) json_array_append_new(pools, json_string(slk_mix_pool_name(pool)));
     }
-    json_t *description = json_pack(
-        "{s:i, s:o, s:{s:I, s:o}, s:o, s:I, s:I, s:o, s:o}", "format", 1, "facts", facts_json(p->material), "d", "size",
-        (json_int_t)c->size, "pools", pools, "instruction", hash_json(slk_instruction_hash(p->instruction)), "epochs",
-        (json_int_t)c->epochs, "patience", (json_int_t)c->patience, "evaluate", ints_json(&c->evaluate), "training",
-        training_json(c));
+    json_t *description =
+        json_pack("{s:i, s:o, s:{s:I, s:o}, s:o, s:I, s:I, s:o, s:o}", "format", 1, "facts", facts_json(p->material),
+                  "d", "size", (json_int_t)c->size, "pools", pools, "instruction",
+                  hash_json(slk_instruction_hash(p->instruction)), "epochs", (json_int_t)c->epochs, "patience",
+                  (json_int_t)c->patience, "evaluate", ints_json(&c->evaluate), "training", training_json(c));
     json_t *shown = json_pack("{s:o}", "durations", ints_json(&c->durations));
     p->description = description ? json_dumps(description, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
     p->shown = shown ? json_dumps(shown, JSON_COMPACT) : NULL;

@@ -19,8 +19,8 @@
 #include "study/material.h"
 
 typedef struct slk_study_plan {
-    const slk_study_config *config;      /* borrowed */
-    const slk_study_material *material;  /* borrowed; labelled */
+    const slk_study_config *config;     /* borrowed */
+    const slk_study_material *material; /* borrowed; labelled */
     slk_instruction *instruction;
     slk_mix_variant *variants; /* [n_variants] in the order of the file: unknown, known_of, only, natural, idk */
     size_t n_variants;
