@@ -27,7 +27,7 @@ typedef struct slk_study_job {
     const char *worker;
     int n_threads;                /* of a run that is new; 0: physical cores */
     double save_every_s;          /* seconds between checkpoints; 0: after every step */
-    int n_jobs;                   /* workers that share this machine's memory */
+    size_t memory;                /* bytes that it may take; 0: what is available */
     const slk_progress *progress; /* "epoch 3 of 50", and evaluations; false stops the run after a checkpoint */
 } slk_study_job;
 
