@@ -55,6 +55,7 @@
     X(labels)                                                                                                          \
     X(relabel)                                                                                                         \
     X(merge)                                                                                                           \
+    X(study)                                                                                                           \
     X(mix)                                                                                                             \
     X(train)                                                                                                           \
     X(eval)                                                                                                            \
