@@ -302,12 +302,12 @@ static slk_status plan_memory(training *t, slk_err *err)
     t->options.max_rows = m->max_rows;
     t->options.recompute = m->recompute;
     json_object_set_new(t->settings, "micro_rows", json_integer(m->max_rows));
-    slk_cli_note(t->cli,
-                 "memory: %s (weights %s, masters %s, gradients %s, moments %s, a batch of %s rows %s, evaluation %s)%s",
-                 slk_show_bytes(m->total).text, slk_show_bytes(m->weights).text, slk_show_bytes(m->masters).text,
-                 slk_show_bytes(m->gradients).text, slk_show_bytes(m->moments).text,
-                 slk_show_count((uint64_t)m->n_rows).text, slk_show_bytes(m->batch).text,
-                 slk_show_bytes(m->evaluation).text, m->recompute ? ", activations are recomputed" : "");
+    slk_cli_note(
+        t->cli, "memory: %s (weights %s, masters %s, gradients %s, moments %s, a batch of %s rows %s, evaluation %s)%s",
+        slk_show_bytes(m->total).text, slk_show_bytes(m->weights).text, slk_show_bytes(m->masters).text,
+        slk_show_bytes(m->gradients).text, slk_show_bytes(m->moments).text, slk_show_count((uint64_t)m->n_rows).text,
+        slk_show_bytes(m->batch).text, slk_show_bytes(m->evaluation).text,
+        m->recompute ? ", activations are recomputed" : "");
     if (m->max_rows < opt.batch_tokens && !goes_on)
         slk_cli_note(t->cli, "memory is short: at most %s rows at a time", slk_show_count((uint64_t)m->max_rows).text);
     return SLK_OK;

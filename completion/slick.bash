@@ -14,6 +14,7 @@ declare -gA _slick_options=(
     [facts]='--set'
     [probe]='--set --split --relations --limit --shard --n-ex --shots --samples --temperature --top-k --match --answers
         --template --pool --batch-tokens --naive --adapter'
+    [ptrue]='--labels --split --relations --batch-tokens --jsonl --adapter'
     [labels]='--by --labels --split --relations --csv --jsonl --review --list'
     [relabel]='--n-ex --samples --match --labels --split --relations --jsonl'
     [merge]=''
@@ -45,7 +46,7 @@ _slick() {
     # Fixed values.
     case $before in
     --dtype) words='f32 bf16'; [ "$command" != convert ] || words='F32 F16 BF16 Q8_0' ;;
-    --split) words='train dev test'; [ "$command" != probe ] || words+=' all' ;;
+    --split) words='train dev test'; [[ $command != @(probe|ptrue) ]] || words+=' all' ;;
     --pool) words='train dev test' ;;
     --match) words='em strict contains f1:' ;;
     --answers) [ "$command" = eval ] || words='none greedy all' ;;
