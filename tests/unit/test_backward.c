@@ -528,6 +528,25 @@ static void test_threads(void **state)
     check_threads(SLK_BACKEND_REF, SLK_DTYPE_F32);
 }
 
+/* Products may depend on the number of threads, but not on anything else: training is repeatable. */
+static void test_products_repeat(void **state)
+{
+    (void)state;
+    for (int dtype = SLK_DTYPE_F32; dtype <= SLK_DTYPE_BF16; dtype += SLK_DTYPE_BF16)
+        for (int n_threads = 1; n_threads <= 8; n_threads *= 2) {
+            slk_compute *c = make_compute(SLK_BACKEND_DNNL, dtype, n_threads);
+            for (size_t i = 0; c && i < N_CASES; i++) {
+                if (cases[i].run != run_multiply) continue;
+                outputs expected = run_case(c, &cases[i]), got = run_case(c, &cases[i]);
+                if (memcmp(got.x[0], expected.x[0], got.n[0] * sizeof(float)))
+                    fail_msg("%s: other bits the second time on %d threads", cases[i].name, n_threads);
+                outputs_release(&expected);
+                outputs_release(&got);
+            }
+            slk_compute_free(c);
+        }
+}
+
 /* The definition of a mask's bits, which data sets and other programs may rely on. */
 static void test_mask_bits(void **state)
 {
@@ -623,8 +642,9 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_agreement), cmocka_unit_test(test_bf16),       cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_mask_bits), cmocka_unit_test(test_loss_edges), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_agreement),       cmocka_unit_test(test_bf16),      cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_products_repeat), cmocka_unit_test(test_mask_bits), cmocka_unit_test(test_loss_edges),
+        cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
