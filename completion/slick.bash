@@ -19,6 +19,9 @@ declare -gA _slick_options=(
     [relabel]='--n-ex --samples --match --labels --split --relations --jsonl'
     [merge]=''
     [mix]='--unknown --drop-unknown --idk --only --natural --size --beside --set --labels --relations --output'
+    [train]='--output --epochs --lr --batch --dropout --schedule --warmup --weight-decay --clip --betas --eps --dev --test
+        --ood --set --labels --eval-limit --no-store --lora-rank --lora-alpha --lora-dropout --lora-targets --freeze --stop
+        --patience --save-as --save-every --batch-tokens --recompute --no-share --match --template --map --format'
     [eval]='--match --template --answers --jsonl --map --format --batch-tokens --adapter'
     [bench]='--relations --limit --answers --batch-tokens --batch --steps --no-share'
     [help]=''
@@ -54,12 +57,28 @@ _slick() {
     --only) words='HighlyKnown MaybeKnown WeaklyKnown Unknown' ;;
     --format) words='auto jsonl json csv tsv' ;;
     --overlap) words='subject subject-or-object none' ;;
+    --schedule) words='constant linear cosine' ;;
+    --freeze) words='attention ffn embeddings' ;;
+    --recompute) words='auto yes no' ;;
+    --save-as) words='hf gguf' ;;
+    --stop)
+        [ "$command" = train ] || return
+        words='early epochs'
+        ;;
     --seed | --threads | --limit | --shard | --n-ex | --shots | --samples | --temperature | --top-k | --top | \
-        --batch-tokens | --max-tokens | --tokens | --text | --stop | --name | --map | --ood | --set | --relations | \
-        --labels | --review | --unknown | --size | --beside)
+        --batch-tokens | --max-tokens | --tokens | --text | --name | --map | --set | --relations | \
+        --labels | --review | --unknown | --size | --beside | --epochs | --lr | --batch | --dropout | --warmup | --weight-decay | \
+        --clip | --betas | --eps | --eval-limit | --lora-rank | --lora-alpha | --lora-dropout | --lora-targets | --patience | \
+        --save-every | --steps)
         return
         ;;
-    --store | --template | --output | -o | --adapter | --merge)
+    --ood)
+        [ "$command" = train ] || return
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        compopt -o filenames 2>/dev/null
+        return
+        ;;
+    --store | --template | --output | -o | --adapter | --merge | --dev | --test)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         compopt -o filenames 2>/dev/null
         return
