@@ -52,6 +52,7 @@
     X(import)                                                                                                          \
     X(facts)                                                                                                           \
     X(probe)                                                                                                           \
+    X(ptrue)                                                                                                           \
     X(labels)                                                                                                          \
     X(relabel)                                                                                                         \
     X(merge)                                                                                                           \

@@ -268,9 +268,8 @@ slk_status slk_compute_attention_backward(slk_compute *c, float *dq, float *dk, 
     int64_t n_pairs = place_pairs(pairs_at, a, pos, n_rows);
     /* As many key/value heads at once as fit. */
     size_t head_bytes = 2 * (size_t)(n_rep * n_pairs) * sizeof(float);
-    int64_t n_heads = (int64_t)(PAIRS_BYTES / head_bytes);
-    if (n_heads < 1) n_heads = 1;
-    if (n_heads > a->n_kv_heads) n_heads = a->n_kv_heads;
+    int64_t n_heads = 1;
+    while (n_heads < a->n_kv_heads && (size_t)(n_heads + 1) * head_bytes <= PAIRS_BYTES) n_heads++;
     size_t bytes = (c->kernels->backward->attend_queries_bytes(a->head_dim, n_positions) + 63) / 64 * 64;
     float *pairs = slk_scratch_get(&c->pairs, (size_t)n_heads * head_bytes + SLK_LANES_MAX * sizeof *pairs);
     char *scratch = slk_scratch_get(&c->attend, bytes * (size_t)c->n_threads);

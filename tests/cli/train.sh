@@ -96,7 +96,7 @@ for round in 1 2 3; do
     for try in $(seq 60); do
         ms=$(((RANDOM % 100 + 3 * try) * whole_ms / 200 + 1))
         code=0
-        timeout -s KILL $((ms / 1000)).$(printf %03d $((ms % 1000))) "${train[@]}" -o killed --quiet >out 2>err || code=$?
+        timeout -s KILL "$((ms / 1000)).$(printf %03d $((ms % 1000)))" "${train[@]}" -o killed --quiet >out 2>err || code=$?
         last="round $round, killed after $ms ms for the ${try}th time"
         [ $code = 0 ] && break
         [ $code = 137 ] || fail "exit code $code"
@@ -196,8 +196,8 @@ expect_error 1 '^slick: bad\.jsonl:1: no facts at all$' "$slick" train m.gguf ba
 bad 'bad\.jsonl:1: .*answer' '{"question": "Where is lak?"}'
 bad 'bad\.jsonl:1: .*answer' '{"question": "Where is lak?", "answer": ""}'
 bad 'bad\.jsonl:2: .*category.*Known' '{"question": "Where is mir?", "answer": "mir"}' '{"question": "Where is lak?", "answer": "lak", "category": "Known"}'
-long=$(for _ in $(seq 1100); do printf 'lak '; done)
-bad 'bad\.jsonl:2: .*context' '{"question": "Where is mir?", "answer": "mir"}' "{\"question\": \"Where is lak?\", \"answer\": \"$long\"}"
+many=$(for _ in $(seq 1100); do printf 'lak '; done)
+bad 'bad\.jsonl:2: .*context' '{"question": "Where is mir?", "answer": "mir"}' "{\"question\": \"Where is lak?\", \"answer\": \"$many\"}"
 expect_error 1 'nosuch' "$slick" train m.gguf nosuch.jsonl -o bad --quiet
 expect_error 1 'nosuch' "$slick" train nosuch.gguf d.jsonl -o bad --no-store --quiet
 expect_error 1 'no/such' "$slick" train m.gguf d.jsonl -o no/such/folder --no-store --quiet
@@ -249,7 +249,7 @@ if mount -t tmpfs -o size=7m tmpfs disk 2>/dev/null; then
     done
     last="a disk that fills up"
     [ "$code" = 1 ] || fail "exit code $code"
-    expect_match err '^slick: disk/run/(state\.safetensors|last|best|log\.jsonl|fitted\.jsonl).*: .*No space left'
+    expect_match err '^slick: (.*/)?disk/run/(state\.safetensors|last|best|log\.jsonl|fitted\.jsonl).*: .*No space left'
     rm disk/filler
     expect_exit 0 "${train[@]}" -o disk/run --quiet
     same_run timed disk/run
