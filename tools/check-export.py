@@ -15,6 +15,7 @@ Needs Python packages from PyPI (their versions at the time of docs/models.md):
   --adapter PATH       the same for an adapter; its base is the one model in --models
   --forms A,B          only the forms whose names contain one of these
   --work DIR           where the files go (build/export; several GB), removed afterwards but for --keep
+  --rows FILE          keep each row of the table here as it is finished; what is in it already is not done again
   --threads N          of all programs (2)
 """
 import argparse
@@ -92,8 +93,8 @@ class Slick:
             data = os.path.join(os.path.dirname(out), "train.jsonl")
             with open(data, "w") as f:
                 f.writelines(json.dumps({"question": q, "answer": a[::-1]}) + "\n" for q, a in SHOTS + QUESTIONS)
-            self("train", model, data, "-o", out, "--force", "--no-store", "--dtype", "f32", "--epochs", "3", "--batch", "7",
-                 *(more or ("--lr", "1e-4")))
+            self("train", model, data, "-o", out, "--force", "--no-store", "--dtype", "f32", "--epochs", "3",
+                 "--batch", "7", *(more or ("--lr", "1e-4")))
         return do
 
     def ids(self, model, text):
@@ -300,7 +301,8 @@ def check(slick, name, form, path, adapter, bound, threads, plain):
     other.close()
     del other
     gc.collect()
-    return row, wrong, own["answers"]
+    row["wrong"] = wrong
+    return row, own["answers"]
 
 
 COLUMNS = [("model", "model"), ("form", "written by slick"), ("effect", "logits changed by"), ("by", "loaded by"), ("tokens", "equal tokens"),
@@ -324,6 +326,7 @@ def main():
     parser.add_argument("--adapter", action="append", default=[])
     parser.add_argument("--forms", default="")
     parser.add_argument("--work", default=os.path.join(ROOT, "build", "export"))
+    parser.add_argument("--rows")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--help", "-h", action="store_true")
@@ -335,7 +338,8 @@ def main():
     if given.adapter and len(names) != 1:
         fail("--adapter: expected one model in --models, its base")
     slick = Slick(os.path.abspath(given.slick), given.threads)
-    rows, n_wrong = [], 0
+    rows = [json.loads(line) for line in open(given.rows)] if given.rows and os.path.exists(given.rows) else []
+    done = {(row["model"], row["form"]) for row in rows}
     for name in names:
         model = name if os.path.exists(name) else run([os.path.join(ROOT, "tools", "get-model.sh"), name]).strip()
         work = os.path.join(given.work, os.path.basename(name))
@@ -344,20 +348,23 @@ def main():
         for form, make, path, adapter, bound in forms_of(slick, name, model, work, given):
             if given.forms and not any(f in form for f in given.forms.split(",")):
                 continue
+            if (name, form) in done:
+                continue
             start = time.time()
             make()
-            row, wrong, answers = check(slick, name, form, path, adapter, bound, given.threads, plain)
+            row, answers = check(slick, name, form, path, adapter, bound, given.threads, plain)
             rows.append(row)
-            n_wrong += len(wrong)
             print(f"{name}: {form} in {row['by']}: {row['share']} of the range, {row['best']}, {row['answers']}, "
-                  f"{time.time() - start:.0f} s; {answers[:3]}", file=sys.stderr)
-            for text in wrong:
-                print(f"  WRONG: {text}", file=sys.stderr)
+                  f"{time.time() - start:.0f} s; {answers[:3]}", *row["wrong"], sep="\n  WRONG: ", file=sys.stderr)
+            if given.rows:
+                with open(given.rows, "a") as f:
+                    f.write(json.dumps(row) + "\n")
         if not given.keep:
             shutil.rmtree(work)
     print_table(rows)
     if not rows:
         fail("nothing was checked")
+    n_wrong = sum(len(row["wrong"]) for row in rows)
     if n_wrong:
         fail(f"{n_wrong} figures are out of bounds")
     return 0
