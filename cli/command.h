@@ -56,10 +56,10 @@
     X(labels)                                                                                                          \
     X(relabel)                                                                                                         \
     X(merge)                                                                                                           \
-    X(study)                                                                                                           \
     X(mix)                                                                                                             \
     X(train)                                                                                                           \
     X(eval)                                                                                                            \
+    X(study)                                                                                                           \
     X(bench)
 
 typedef enum slk_group { SLK_GROUP_MODEL, SLK_GROUP_KNOW, SLK_GROUP_TRAIN, SLK_GROUP_MEASURE, SLK_N_GROUPS } slk_group;
