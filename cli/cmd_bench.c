@@ -1,5 +1,5 @@
 /* slick bench: how fast this machine is at what slick does. */
-#include "command.h"
+#include "bench.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,13 +11,12 @@
 #include "know/probe.h"
 #include "model/tree.h"
 #include "store_common.h"
-#include "table.h"
-#include "terminal.h"
 
 static struct {
     slk_list relations;
-    int64_t limit, batch_tokens;
+    int64_t limit, batch_tokens, batch, steps;
     const char *answers;
+    bool no_share;
 } opt;
 
 static const slk_option OPTIONS[] = {
@@ -25,17 +24,13 @@ static const slk_option OPTIONS[] = {
     SLK_OPT_INT("limit", &opt.limit, "N", "120", 1, 1000000, "label: so many facts of the test split"),
     SLK_OPT_CHOICE("answers", &opt.answers, "none|greedy|all", "greedy",
                    "label: which wrong answers are decoded to their end"),
-    SLK_OPT_INT("batch-tokens", &opt.batch_tokens, "N", "512", 1, 1 << 20, "rows computed at a time"), SLK_OPT_END};
+    SLK_OPT_INT("batch-tokens", &opt.batch_tokens, "N", "512", 1, 1 << 20, "label: rows computed at a time"),
+    SLK_OPT_INT("batch", &opt.batch, "N", "128", 1, 100000, "train: examples of a step"),
+    SLK_OPT_INT("steps", &opt.steps, "N", "3", 1, 100000, "train: steps that are measured, behind one that is not"),
+    SLK_OPT_FLAG("no-share", &opt.no_share, "train: every example apart"),
+    SLK_OPT_END};
 
-/* One line of the table, one member of the JSON object. */
-typedef struct report {
-    const slk_cli *cli;
-    slk_table table;
-    json_t *json;
-    double peak; /* of matrix products in the model's compute type */
-} report;
-
-static void add(report *r, const char *what, const char *key, double rate, const char *unit, double gflops)
+void slk_bench_add(slk_bench_report *r, const char *what, const char *key, double rate, const char *unit, double gflops)
 {
     slk_table_cell(&r->table, "%s", what);
     slk_table_cell(&r->table, "%.4g", rate);
@@ -57,7 +52,7 @@ static void add(report *r, const char *what, const char *key, double rate, const
 /* --- gemm ----------------------------------------------------------------------------------------------------------
  */
 
-static slk_status bench_gemm(report *r, int dtype, const char *key, slk_err *err)
+static slk_status bench_gemm(slk_bench_report *r, int dtype, const char *key, slk_err *err)
 {
     slk_compute *c;
     slk_compute_options options = {.backend = SLK_BACKEND_DNNL, .dtype = dtype, .n_threads = (int)r->cli->threads};
@@ -68,7 +63,7 @@ static slk_status bench_gemm(report *r, int dtype, const char *key, slk_err *err
     s = slk_compute_bench_gemm(c, &gflops, err);
     char what[64];
     snprintf(what, sizeof what, "matrix products, %s, %d threads", key, slk_compute_n_threads(c));
-    if (s == SLK_OK) add(r, what, key, gflops, "GFLOP/s", gflops);
+    if (s == SLK_OK) slk_bench_add(r, what, key, gflops, "GFLOP/s", gflops);
     slk_compute_free(c);
     return s;
 }
@@ -78,7 +73,7 @@ static slk_status bench_gemm(report *r, int dtype, const char *key, slk_err *err
 
 /* `n_paths` questions of n_own rows, each with one row of logits, under contexts of n_shared tokens that ten of them
  * share; repeated for a second at least, the contexts computed before. */
-static slk_status bench_forward(report *r, const slk_model *m, const char *what, const char *key, int n_paths,
+static slk_status bench_forward(slk_bench_report *r, const slk_model *m, const char *what, const char *key, int n_paths,
                                 int n_own, int n_shared, slk_err *err)
 {
     enum { MAX_PATHS = 512, MAX_TOKENS = 512 };
@@ -118,7 +113,7 @@ static slk_status bench_forward(report *r, const slk_model *m, const char *what,
         for (int i = 0; i < n_paths && s == SLK_OK; i++) slk_tree_release(tree, spans[i].seg);
     }
     if (s == SLK_OK)
-        add(r, what, key, (double)(n_batches - 1) * n_paths * n_own / ms * 1e3, "tokens/s", flop / ms / 1e6);
+        slk_bench_add(r, what, key, (double)(n_batches - 1) * n_paths * n_own / ms * 1e3, "tokens/s", flop / ms / 1e6);
     slk_tree_free(tree);
     slk_forward_free(forward);
     return s;
@@ -161,7 +156,7 @@ static slk_status load_facts(slk_facts *asked, slk_facts *pool, const slk_cli *c
     return s == SLK_OK ? slk_facts_select(asked, &selection, err) : s;
 }
 
-static slk_status bench_label(report *r, const slk_model *m, slk_err *err)
+static slk_status bench_label(slk_bench_report *r, const slk_model *m, slk_err *err)
 {
     slk_facts asked = {0}, pool = {0};
     slk_exemplars *exemplars = NULL;
@@ -196,9 +191,9 @@ static slk_status bench_label(report *r, const slk_model *m, slk_err *err)
         double seconds = stats.wall_ms / 1e3, n = (double)stats.n_facts;
         char what[96];
         snprintf(what, sizeof what, "labelling, 170 answers, --answers %s", opt.answers);
-        add(r, what, "label", n / seconds, "facts/s", stats.flop / seconds / 1e9);
-        add(r, "  token-forwards a fact", "rows_per_fact", (double)stats.n_rows / n, "rows", 0);
-        add(r, "  logit rows a fact", "logit_rows_per_fact", (double)stats.n_logit_rows / n, "rows", 0);
+        slk_bench_add(r, what, "label", n / seconds, "facts/s", stats.flop / seconds / 1e9);
+        slk_bench_add(r, "  token-forwards a fact", "rows_per_fact", (double)stats.n_rows / n, "rows", 0);
+        slk_bench_add(r, "  logit rows a fact", "logit_rows_per_fact", (double)stats.n_logit_rows / n, "rows", 0);
         double parts[] = {stats.matmul_ms, stats.attention_ms, stats.logits_ms, stats.rowwise_ms, stats.top_ms};
         static const char *const NAMES[] = {"  time in products", "  in attention", "  in logits",
                                             "  in norms, rotation, activation", "  in choosing tokens"};
@@ -206,10 +201,10 @@ static slk_status bench_label(report *r, const slk_model *m, slk_err *err)
                                            "share_top"};
         double rest = stats.wall_ms;
         for (int i = 0; i < 5; i++) {
-            add(r, NAMES[i], KEYS[i], 100 * parts[i] / stats.wall_ms, "%", 0);
+            slk_bench_add(r, NAMES[i], KEYS[i], 100 * parts[i] / stats.wall_ms, "%", 0);
             rest -= parts[i];
         }
-        add(r, "  in all else", "share_rest", 100 * rest / stats.wall_ms, "%", 0);
+        slk_bench_add(r, "  in all else", "share_rest", 100 * rest / stats.wall_ms, "%", 0);
     }
     free(facts);
     slk_exemplars_free(exemplars);
@@ -221,15 +216,16 @@ static slk_status bench_label(report *r, const slk_model *m, slk_err *err)
 
 static slk_status run(slk_cli *cli, slk_err *err)
 {
-    static const char *const KINDS[] = {"gemm", "forward", "label"};
+    static const char *const KINDS[] = {"gemm", "forward", "label", "train"};
     const char *kind = cli->n_args > 0 ? cli->args[0] : "gemm", *path = cli->n_args > 1 ? cli->args[1] : NULL;
-    bool all =
-        cli->n_args > 0 && strcmp(kind, KINDS[0]) != 0 && strcmp(kind, KINDS[1]) != 0 && strcmp(kind, KINDS[2]) != 0;
+    bool all = true;
+    for (int i = 0; i < 4; i++) all = all && strcmp(kind, KINDS[i]) != 0;
     if (all && cli->n_args == 2)
-        return slk_cli_usage(cli, err, "'%s' is no benchmark: gemm, forward, label, or a MODEL alone for all", kind);
+        return slk_cli_usage(cli, err, "'%s' is no benchmark: gemm, forward, label, train, or a MODEL alone for all",
+                             kind);
     if (all) path = kind;
     if (!path && strcmp(kind, "gemm") != 0) return slk_cli_usage(cli, err, "slick bench %s needs a MODEL", kind);
-    report r = {.cli = cli, .json = json_object()};
+    slk_bench_report r = {.cli = cli, .json = json_object()};
     slk_table_init(&r.table, "lrlrr", (const char *const[]){"", "rate", "unit", "GFLOP/s", "of the products' peak"});
     slk_model *m = NULL;
     slk_status s = r.json ? SLK_OK : slk_fail(err, SLK_E_MEMORY, "out of memory");
@@ -237,9 +233,10 @@ static slk_status run(slk_cli *cli, slk_err *err)
         s = bench_gemm(&r, SLK_DTYPE_BF16, "bf16", err);
         if (s == SLK_OK) s = bench_gemm(&r, SLK_DTYPE_F32, "f32", err);
     }
-    if (s == SLK_OK && path) s = slk_cli_load_model(&m, cli, path, NULL, err);
+    bool train = strcmp(kind, "train") == 0;
+    if (s == SLK_OK && path && !train) s = slk_cli_load_model(&m, cli, path, NULL, err);
     if (s == SLK_OK && m) s = slk_compute_bench_gemm(m->compute, &r.peak, err);
-    if (s == SLK_OK && m) add(&r, "this model's products at their peak", "peak", r.peak, "GFLOP/s", r.peak);
+    if (s == SLK_OK && m) slk_bench_add(&r, "this model's products at their peak", "peak", r.peak, "GFLOP/s", r.peak);
     if (s == SLK_OK && m && (all || strcmp(kind, "forward") == 0)) {
         s = bench_forward(&r, m, "questions: 50 of 10 tokens, contexts of 90", "questions", 50, 10, 90, err);
         if (s == SLK_OK) s = bench_forward(&r, m, "one text of 512 tokens", "text", 1, 512, 0, err);
@@ -247,10 +244,13 @@ static slk_status run(slk_cli *cli, slk_err *err)
         if (s == SLK_OK) s = bench_forward(&r, m, "one token at a time", "single", 1, 1, 90, err);
     }
     if (s == SLK_OK && m && (all || strcmp(kind, "label") == 0)) s = bench_label(&r, m, err);
+    slk_model_close(m);
+    slk_bench_train_options options = {
+        .batch = opt.batch, .steps = opt.steps, .share = !opt.no_share, .relations = &opt.relations};
+    if (s == SLK_OK && (all || train)) s = slk_bench_train(&r, path, &options, err);
     if (s == SLK_OK) s = cli->json ? slk_cli_json(json_incref(r.json), err) : slk_table_print(&r.table, stdout, err);
     slk_table_release(&r.table);
     json_decref(r.json);
-    slk_model_close(m);
     return s;
 }
 
@@ -258,13 +258,17 @@ const slk_command slk_cmd_bench = {
     .name = "bench",
     .group = SLK_GROUP_MEASURE,
     .summary = "rates, as shares of this machine's matrix products",
-    .synopsis = "[gemm]\nforward|label MODEL\nMODEL",
-    .about = "gemm measures the peak of matrix products; forward the decoder on batches like those of labelling; label "
-             "the whole of it on EntityQuestions "
-             "(without a store). MODEL alone measures all three. FLOP are 2 x weights outside the embedding x rows, "
-             "and 2 x width x vocabulary x rows of logits.\n\n"
-             "--json: {\"bf16\", \"f32\", \"peak\", \"questions\", \"text\", \"answers\", \"single\", \"label\", ...}, "
-             "each {\"rate\", \"unit\", \"gflops\"?, \"gemm_share\"?}",
+    .synopsis = "[gemm]\nforward|label|train MODEL\nMODEL",
+    .about =
+        "gemm measures the peak of matrix products; forward the decoder on batches like those of labelling; label "
+        "the whole of it on EntityQuestions "
+        "(without a store); train whole optimiser steps of full fine-tuning on its training questions. MODEL alone "
+        "measures all of them. FLOP are 2 x weights outside the embedding x rows, and 2 x width x vocabulary x rows "
+        "of logits; training counts three times that for the rows of its tree, and its tokens/s are the examples' "
+        "own, unpadded and unshared.\n\n"
+        "--json: {\"bf16\", \"f32\", \"peak\", \"questions\", \"text\", \"answers\", \"single\", \"label\", \"train\", "
+        "...}, "
+        "each {\"rate\", \"unit\", \"gflops\"?, \"gemm_share\"?}",
     .examples = {"slick bench", "slick bench label model.gguf --answers none --limit 60"},
     .n_args_min = 0,
     .n_args_max = 2,

@@ -88,6 +88,8 @@ static slk_status read_map(slk_field_map *map, slk_cli *cli, slk_err *err)
     slk_buf_release(&text);
     if (status == SLK_E_ARG) return slk_cli_usage(cli, err, "--map: %s", problem.msg);
     if (problem.code && err) *err = problem;
+    if (status == SLK_OK && map->asked[SLK_FIELD_CATEGORY])
+        return slk_cli_usage(cli, err, "--map: an import has no categories: slick probe finds them");
     return status;
 }
 

@@ -2,12 +2,22 @@
 
 #include <string.h>
 
+static slk_compute_options compute_options(const slk_cli *cli)
+{
+    slk_compute_options options = {.backend = SLK_BACKEND_DNNL, .dtype = -1, .n_threads = (int)cli->threads};
+    if (cli->dtype) options.dtype = strcmp(cli->dtype, "f32") == 0 ? SLK_DTYPE_F32 : SLK_DTYPE_BF16;
+    return options;
+}
+
 slk_status slk_cli_load_model(slk_model **out, const slk_cli *cli, const char *path, const char *adapter, slk_err *err)
 {
-    *out = NULL;
-    slk_model_options options = {.compute = {.backend = SLK_BACKEND_DNNL, .dtype = -1, .n_threads = (int)cli->threads},
-                                 .adapter = adapter};
-    if (cli->dtype) options.compute.dtype = strcmp(cli->dtype, "f32") == 0 ? SLK_DTYPE_F32 : SLK_DTYPE_BF16;
+    slk_model_options options = {.compute = compute_options(cli), .adapter = adapter};
+    return slk_model_open(out, path, &options, err);
+}
+
+slk_status slk_cli_load_trainable(slk_model **out, const slk_cli *cli, const char *path, slk_err *err)
+{
+    slk_model_options options = {.compute = compute_options(cli), .trainable = true};
     return slk_model_open(out, path, &options, err);
 }
 

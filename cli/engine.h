@@ -13,6 +13,9 @@
  * for bf16 where the processor has none is an error. */
 slk_status slk_cli_load_model(slk_model **out, const slk_cli *cli, const char *path, const char *adapter, slk_err *err);
 
+/* Open MODEL to be trained (slk_model_options.trainable), with the same global options. */
+slk_status slk_cli_load_trainable(slk_model **out, const slk_cli *cli, const char *path, slk_err *err);
+
 /* One note when the model has a chat template and prompts are raw text; has_option: the command knows --chat. */
 void slk_cli_note_chat(const slk_cli *cli, const slk_model *model, bool has_option);
 

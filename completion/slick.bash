@@ -6,7 +6,7 @@ _slick_global_options='--store --seed --threads --dtype --json --quiet --force -
 declare -gA _slick_options=(
     [inspect]='--keys --tensors'
     [tokenize]='--special --bos'
-    [convert]='--output --dtype'
+    [convert]='--output --dtype --merge'
     [logits]='--tokens --text --special --last --top --adapter'
     [generate]='--max-tokens --temperature --top-k --stop --special --chat --adapter'
     [score]='--match --max-tokens --temperature --top-k --batch-tokens --adapter'
@@ -55,7 +55,7 @@ _slick() {
         --labels | --review)
         return
         ;;
-    --store | --template | --output | -o | --adapter)
+    --store | --template | --output | -o | --adapter | --merge)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         compopt -o filenames 2>/dev/null
         return

@@ -221,19 +221,26 @@ FILE *slk_out_stream(slk_out *out)
     return out->stream;
 }
 
-/* The folder's entry must reach the disk, too. Some file systems know no such thing (EINVAL): then there is none to do.
- */
+bool slk_folder_sync(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return true; /* a folder that may be written but not read */
+    bool done = fsync(fd) == 0 || errno == EINVAL || errno == EROFS;
+    int reason = errno;
+    close(fd);
+    errno = reason;
+    return done;
+}
+
+/* The folder's entry must reach the disk, too. */
 static bool sync_folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
     char *folder = !slash ? slk_strdup(".") : slk_strndup(path, slash == path ? 1 : (size_t)(slash - path));
     if (!folder) return true;
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(folder);
-    if (fd < 0) return true; /* a folder that may be written but not read */
-    bool done = fsync(fd) == 0 || errno == EINVAL || errno == EROFS;
+    bool done = slk_folder_sync(folder);
     int reason = errno;
-    close(fd);
+    free(folder);
     errno = reason;
     return done;
 }

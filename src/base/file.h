@@ -23,6 +23,9 @@ void slk_map_forget(const slk_map *map, const void *data, size_t n_bytes);
 slk_status slk_file_read(char **out, size_t *n_bytes, const char *path, slk_err *err);
 bool slk_file_exists(const char *path); /* anything but a folder */
 bool slk_dir_exists(const char *path);
+/* Write a folder's entries to the disk. false: errno says why. Some file systems know no such thing: then there is
+ * none to do. */
+bool slk_folder_sync(const char *folder);
 
 /* An output that appears under its name only when it is complete: writes go to "<path>.tmp.<pid>", commit() flushes,
  * fsyncs and renames, close() without commit() removes the temporary file. Symbolic links are followed, an overwritten

@@ -7,6 +7,38 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/mem.h"
+
+/* A copy in which integers of 19 digits and more, which may not fit 64 bits, are written as real numbers (1..9e0), and
+ * everything else, lines included, stays. NULL: out of memory. */
+static char *widen_integers(const char *text, size_t n_bytes, size_t *n_out)
+{
+    slk_buf out;
+    slk_buf_init(&out);
+    bool in_string = false;
+    for (size_t i = 0; i < n_bytes;) {
+        size_t begin = i;
+        bool number = !in_string && ((text[i] >= '0' && text[i] <= '9') || text[i] == '-');
+        if (number) {
+            while (i < n_bytes && strchr("+-.0123456789eE", text[i]) && text[i]) i++;
+        } else {
+            if (text[i] == '"') in_string = !in_string;
+            i += in_string && text[i] == '\\' && i + 1 < n_bytes ? 2 : 1;
+        }
+        slk_buf_add(&out, text + begin, i - begin);
+        size_t k = begin + (text[begin] == '-');
+        bool is_long = number && i - k >= 19;
+        while (is_long && k < i && text[k] >= '0' && text[k] <= '9') k++;
+        if (is_long && k == i) slk_buf_add_str(&out, "e0");
+    }
+    *n_out = out.len;
+    return slk_buf_take(&out);
+}
+
+static json_t *load(const char *text, size_t n_bytes, json_error_t *e)
+{
+    return json_loadb(n_bytes ? text : "", n_bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, e);
+}
 
 slk_status slk_json_parse(json_t **out, const char *text, size_t n_bytes, const char *name, long first_line,
                           slk_err *err)
@@ -18,7 +50,15 @@ slk_status slk_json_parse(json_t **out, const char *text, size_t n_bytes, const 
         n_bytes -= 3;
     }
     json_error_t e;
-    *out = json_loadb(n_bytes ? text : "", n_bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
+    *out = load(text, n_bytes, &e);
+    if (!*out && json_error_code(&e) == json_error_numeric_overflow) {
+        /* Transformers writes "model_max_length": 1000000000000000019884624838656 */
+        size_t n_wide;
+        char *wide = widen_integers(text, n_bytes, &n_wide);
+        if (!wide) return slk_fail(err, SLK_E_MEMORY, "%s: out of memory", name);
+        *out = load(wide, n_wide, &e);
+        free(wide);
+    }
     if (*out) return SLK_OK;
     slk_status code = json_error_code(&e) == json_error_out_of_memory ? SLK_E_MEMORY : SLK_E_FORMAT;
     long line = first_line + (e.line > 0 ? e.line - 1 : 0);

@@ -41,9 +41,17 @@ static slk_status finish_record(reader *r, slk_err *err)
     slk_fact fact;
     slk_status status = slk_record_finish(&fact, &r->record, &r->options->defaults, err);
     if (status != SLK_OK) return status;
-    if (slk_facts_push(r->facts, &fact)) return SLK_OK;
-    slk_fact_release(&fact);
-    return slk_fail(err, SLK_E_MEMORY, "%s:%ld: out of memory", r->record.name, r->record.line);
+    if (!slk_facts_push(r->facts, &fact)) {
+        slk_fact_release(&fact);
+        return slk_fail(err, SLK_E_MEMORY, "%s:%ld: out of memory", r->record.name, r->record.line);
+    }
+    return r->options->on_record ? r->options->on_record(r->options->user, &r->record, err) : SLK_OK;
+}
+
+/* Does anybody want this field? */
+static bool is_wanted(const reader *r, int field)
+{
+    return r->map->names[field] && (field != SLK_FIELD_CATEGORY || r->options->on_record);
 }
 
 /* --- JSON --------------------------------------------------------------------------------------------------------- */
@@ -112,7 +120,7 @@ static slk_status read_object(reader *r, const slk_slice *slice, slk_err *err)
         status = slk_fail(err, SLK_E_FORMAT, "%s:%ld: found %s, expected an object", r->scan.name, slice->line,
                           type_name(object));
     for (int f = 0; f < SLK_N_FIELDS && status == SLK_OK; f++) {
-        const json_t *value = r->map->names[f] ? json_object_get(object, r->map->names[f]) : NULL;
+        const json_t *value = is_wanted(r, f) ? json_object_get(object, r->map->names[f]) : NULL;
         if (value) r->seen[f] = true;
         if (value && !json_is_null(value)) status = add_value(r, (slk_field)f, value, err);
     }
@@ -172,7 +180,7 @@ static slk_status read_header(reader *r, slk_row *row, int columns[SLK_N_FIELDS]
                                 row->line, j + 1, i + 1, name);
         }
         for (int f = 0; f < SLK_N_FIELDS; f++) {
-            if (r->map->names[f] && strcmp(r->map->names[f], name) == 0) columns[f] = (int)i;
+            if (is_wanted(r, f) && strcmp(r->map->names[f], name) == 0) columns[f] = (int)i;
         }
     }
     for (int f = 0; f < SLK_N_FIELDS; f++) {

@@ -5,11 +5,11 @@
  *     .csv             comma-separated, RFC 4180: a header line, cells may be "quoted", with "" for a quote and line
  * breaks .tsv             the same with tabs
  *
- * In JSON, question, relation, subject and split are strings, answer, answers and aliases a string or an array of
- * strings, ood is true or false; null is as good as absent, other fields are ignored. In CSV and TSV the columns
- * `answers` and `aliases` may hold several texts with '|' between them (list_separator); `answer` is always one text;
- * an empty cell is as good as absent. A byte order mark at the beginning and CRLF line ends are fine. Fields are those
- * of record.h.
+ * In JSON, question, relation, subject, split and category are strings, answer, answers and aliases a string or an
+ * array of strings, ood is true or false; null is as good as absent, other fields are ignored. In CSV and TSV the
+ * columns `answers` and `aliases` may hold several texts with '|' between them (list_separator); `answer` is always one
+ * text; an empty cell is as good as absent. A byte order mark at the beginning and CRLF line ends are fine. Fields are
+ * those of record.h.
  *
  * The whole file must be valid UTF-8 without NUL bytes. Every error names FILE:LINE. */
 #ifndef SLK_DATA_READER_H
@@ -36,6 +36,10 @@ typedef struct slk_read_options {
     const slk_field_map *map; /* NULL: every field under its own name */
     slk_record_defaults defaults;
     char list_separator; /* in CSV and TSV; 0: cells are not split */
+    /* Called once for each record, behind its fact: what is no part of a fact (line, category) can be kept beside it.
+     * NULL: nobody asks, and the field `category` is not looked at. */
+    slk_status (*on_record)(void *user, const slk_record *record, slk_err *err);
+    void *user;
 } slk_read_options;
 
 /* Auto format, own names, split train, no relation, '|'. */

@@ -2,11 +2,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "base/label.h"
 #include "base/mem.h"
 #include "base/text.h"
 
-static const char *const FIELD_NAMES[SLK_N_FIELDS] = {"question", "answer",  "answers", "aliases",
-                                                      "relation", "subject", "split",   "ood"};
+static const char *const FIELD_NAMES[SLK_N_FIELDS] = {"question", "answer", "answers", "aliases", "relation",
+                                                      "subject",  "split",  "ood",     "category"};
 
 const char *slk_field_name(slk_field field)
 {
@@ -39,7 +40,7 @@ static slk_status map_one(slk_field_map *map, const char *item, size_t n, slk_er
         return slk_fail(
             err, SLK_E_ARG,
             "field map: '%.*s' is no field, expected question, answer, answers, aliases, relation, subject, "
-            "split or ood",
+            "split, ood or category",
             (int)n_field, item);
     }
     if (!equals || n_field + 1 == n)
@@ -334,4 +335,22 @@ slk_status slk_record_finish(slk_fact *out, const slk_record *record, const slk_
     }
     out->id = slk_fact_identity(out);
     return SLK_OK;
+}
+
+slk_status slk_record_category(int *out, const slk_record *record, slk_err *err)
+{
+    char *text;
+    *out = -1;
+    slk_status status = take_text(&text, record, SLK_FIELD_CATEGORY, err);
+    if (status != SLK_OK || !text) return status;
+    int category = slk_category_parse(text);
+    if (category < 0 || category >= SLK_N_CATEGORIES)
+        status = slk_fail(err, SLK_E_FORMAT,
+                          "%s:%ld: category is '%.80s', expected HighlyKnown, MaybeKnown, WeaklyKnown or Unknown%s",
+                          record->name, record->line, text,
+                          category == SLK_UNLABELABLE ? " (no answer can match this fact: leave it out)" : "");
+    else
+        *out = category;
+    free(text);
+    return status;
 }

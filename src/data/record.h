@@ -1,6 +1,6 @@
 /* A record: what one line, object or row of a data file says, before it becomes a fact.
  *
- * Every reader (JSON lines, JSON, CSV, TSV) puts the values it finds into a record, each under one of eight fields;
+ * Every reader (JSON lines, JSON, CSV, TSV) puts the values it finds into a record, each under one of nine fields;
  * slk_record_finish() then does, in one place and so alike for all formats, what the import promises: text is trimmed
  * and brought to NFC, nothing is empty, answers are distinct, split and ood are understood.
  *
@@ -12,6 +12,7 @@
  *     subject    what the question is about
  *     split      train, dev (validation, valid) or test
  *     ood        true: the relation is out of distribution, so that the fact is only ever tested
+ *     category   what a model knows of it (examples.h); no part of a fact, and an import does not look at it
  *
  * Field names in files can be mapped: `question=prompt,answer=completion`. */
 #ifndef SLK_DATA_RECORD_H
@@ -31,8 +32,9 @@ typedef enum slk_field {
     SLK_FIELD_SUBJECT,
     SLK_FIELD_SPLIT,
     SLK_FIELD_OOD,
+    SLK_FIELD_CATEGORY,
 } slk_field;
-#define SLK_N_FIELDS 8
+#define SLK_N_FIELDS 9
 
 /* Limits that no honest file meets; beyond them a record is an error, so that a hostile file cannot use up memory. */
 #define SLK_RECORD_MAX_BYTES   (4u << 20) /* of one line, object or row */
@@ -89,5 +91,9 @@ typedef struct slk_record_defaults {
  * SLK_E_MEMORY. */
 slk_status slk_record_finish(slk_fact *out, const slk_record *record, const slk_record_defaults *defaults,
                              slk_err *err);
+
+/* The record's category: slk_category, or -1 when it has none (or an empty one). Errors: SLK_E_FORMAT ("NAME:LINE:
+ * ...", another word than the four), SLK_E_MEMORY. */
+slk_status slk_record_category(int *out, const slk_record *record, slk_err *err);
 
 #endif

@@ -6,22 +6,11 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/text.h"
-
-/* A section as a list of literal pieces and placeholders. */
-typedef enum part_kind { LITERAL, QUESTION, ANSWER } part_kind;
-
-typedef struct part {
-    part_kind kind;
-    size_t at, len; /* LITERAL: within the section's literal bytes */
-} part;
+#include "know/pattern.h"
 
 typedef struct section {
-    char *source; /* the section's bytes as written (CR LF made LF): what is hashed */
-    size_t n_source;
-    long first_line; /* of source in the file; 0: the file has no such section */
-    slk_buf literals;
-    part *parts;
-    size_t n_parts, parts_cap;
+    slk_pattern pattern; /* its source: the section's bytes as written (CR LF made LF), which are hashed */
+    long first_line;     /* of the source in the file; 0: the file has no such section */
 } section;
 
 struct slk_template {
@@ -29,65 +18,6 @@ struct slk_template {
 };
 
 static const char builtin[] = "[exemplar]\nQ: {question}\nA: {answer}\n[question]\nQ: {question}\nA:\n";
-
-/* --- parsing one section ------------------------------------------------------------------------------------------ */
-
-static bool section_add(section *s, part_kind kind, const char *bytes, size_t n)
-{
-    part *last = s->n_parts > 0 ? &s->parts[s->n_parts - 1] : NULL;
-    if (kind == LITERAL && last && last->kind == LITERAL) {
-        last->len += n;
-    } else {
-        if (!slk_grow(&s->parts, &s->parts_cap, s->n_parts + 1, sizeof *s->parts)) return false;
-        s->parts[s->n_parts++] = (part){kind, s->literals.len, n};
-    }
-    slk_buf_add(&s->literals, bytes, n);
-    return !s->literals.failed;
-}
-
-/* What stands at p: a placeholder, an escaped brace, or one byte. Returns its length; 0: a stray brace. */
-static size_t next_piece(const char *p, size_t n, part_kind *kind, const char **bytes)
-{
-    static const char question[] = "{question}", answer[] = "{answer}";
-    *kind = LITERAL;
-    *bytes = p;
-    if (*p != '{' && *p != '}') return 1;
-    if (n >= 2 && p[1] == *p) return 2;
-    if (n >= sizeof question - 1 && !memcmp(p, question, sizeof question - 1)) {
-        *kind = QUESTION;
-        return sizeof question - 1;
-    }
-    if (n >= sizeof answer - 1 && !memcmp(p, answer, sizeof answer - 1)) {
-        *kind = ANSWER;
-        return sizeof answer - 1;
-    }
-    return 0;
-}
-
-static slk_status section_parse(section *s, const char *name, slk_err *err)
-{
-    long line = s->first_line;
-    for (size_t i = 0; i < s->n_source;) {
-        part_kind kind;
-        const char *bytes;
-        size_t n = next_piece(s->source + i, s->n_source - i, &kind, &bytes);
-        if (n == 0)
-            return slk_fail(err, SLK_E_FORMAT, "%s:%ld: stray '%c', expected {question}, {answer}, {{ or }}", name,
-                            line, s->source[i]);
-        if (s->source[i] == '\n') line++;
-        if (!section_add(s, kind, bytes, kind == LITERAL ? 1 : 0))
-            return slk_fail(err, SLK_E_MEMORY, "%s: out of memory", name);
-        i += n;
-    }
-    return SLK_OK;
-}
-
-static size_t section_count(const section *s, part_kind kind)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < s->n_parts; i++) n += s->parts[i].kind == kind;
-    return n;
-}
 
 /* --- parsing a file ----------------------------------------------------------------------------------------------- */
 
@@ -143,53 +73,39 @@ static slk_status take_section(section *s, slk_buf *source, size_t drop, const c
                         title);
     if (source->failed) return slk_fail(err, SLK_E_MEMORY, "%s: out of memory", name);
     if (source->len <= drop) return slk_fail(err, SLK_E_FORMAT, "%s:%ld: %s is empty", name, s->first_line - 1, title);
-    s->n_source = source->len - drop;
-    s->source = slk_buf_take(source);
-    if (!s->source) return slk_fail(err, SLK_E_MEMORY, "%s: out of memory", name);
-    return section_parse(s, name, err);
+    s->pattern.n_source = source->len - drop;
+    s->pattern.source = slk_buf_take(source);
+    if (!s->pattern.source) return slk_fail(err, SLK_E_MEMORY, "%s: out of memory", name);
+    return slk_pattern_parse(&s->pattern, true, name, s->first_line, err);
 }
 
 static slk_status check_sections(const slk_template *t, const char *name, slk_err *err)
 {
     const section *x = &t->exemplar, *q = &t->question;
-    if (section_count(x, QUESTION) == 0 || section_count(x, ANSWER) == 0)
+    if (slk_pattern_count(&x->pattern, SLK_HOLE_QUESTION) == 0 || slk_pattern_count(&x->pattern, SLK_HOLE_ANSWER) == 0)
         return slk_fail(err, SLK_E_FORMAT, "%s:%ld: [exemplar] needs both {question} and {answer}", name,
                         x->first_line - 1);
-    if (section_count(q, QUESTION) == 0)
+    if (slk_pattern_count(&q->pattern, SLK_HOLE_QUESTION) == 0)
         return slk_fail(err, SLK_E_FORMAT, "%s:%ld: [question] needs {question}", name, q->first_line - 1);
-    if (section_count(q, ANSWER) > 0)
+    if (slk_pattern_count(&q->pattern, SLK_HOLE_ANSWER) > 0)
         return slk_fail(err, SLK_E_FORMAT, "%s:%ld: {answer} in [question], expected it in [exemplar] only", name,
                         q->first_line - 1);
     size_t begin, end;
-    slk_text_trim(q->source, q->n_source, &begin, &end);
-    if (end < q->n_source)
+    slk_text_trim(q->pattern.source, q->pattern.n_source, &begin, &end);
+    if (end < q->pattern.n_source)
         return slk_fail(err, SLK_E_FORMAT, "%s:%ld: [question] ends in white space; the answer follows after one space",
                         name, q->first_line - 1);
     return SLK_OK;
 }
 
-static long line_of(const char *text, size_t offset)
-{
-    long line = 1;
-    for (size_t i = 0; i < offset; i++) line += text[i] == '\n';
-    return line;
-}
-
 static slk_status template_fill(slk_template *t, const char *text, size_t n_bytes, const char *name, slk_err *err)
 {
-    size_t n_valid = slk_utf8_valid(text, n_bytes);
-    if (n_valid < n_bytes)
-        return slk_fail(err, SLK_E_FORMAT, "%s:%ld: byte 0x%02X is no UTF-8", name, line_of(text, n_valid),
-                        (unsigned char)text[n_valid]);
-    const char *nul = memchr(text, 0, n_bytes);
-    if (nul)
-        return slk_fail(err, SLK_E_FORMAT, "%s:%ld: a NUL byte, expected text", name,
-                        line_of(text, (size_t)(nul - text)));
-
+    slk_status status = slk_pattern_check_text(text, n_bytes, name, err);
+    if (status != SLK_OK) return status;
     slk_buf sources[2];
     slk_buf_init(&sources[0]);
     slk_buf_init(&sources[1]);
-    slk_status status = split_sections(t, sources, text, n_bytes, name, err);
+    status = split_sections(t, sources, text, n_bytes, name, err);
     if (status == SLK_OK) status = take_section(&t->exemplar, &sources[0], 0, "[exemplar]", name, err);
     if (status == SLK_OK) status = take_section(&t->question, &sources[1], 1, "[question]", name, err);
     if (status == SLK_OK) status = check_sections(t, name, err);
@@ -203,8 +119,6 @@ slk_status slk_template_parse(slk_template **out, const char *text, size_t n_byt
     *out = NULL;
     slk_template *t = slk_alloc_zero(1, sizeof *t);
     if (!t) return slk_fail(err, SLK_E_MEMORY, "%s: out of memory", name);
-    slk_buf_init(&t->exemplar.literals);
-    slk_buf_init(&t->question.literals);
     slk_status status = template_fill(t, text, n_bytes, name, err);
     if (status != SLK_OK) {
         slk_template_free(t);
@@ -231,48 +145,30 @@ slk_status slk_template_open(slk_template **out, const char *path, slk_err *err)
     return status;
 }
 
-static void section_release(section *s)
-{
-    free(s->source);
-    free(s->parts);
-    slk_buf_release(&s->literals);
-}
-
 void slk_template_free(slk_template *t)
 {
     if (!t) return;
-    section_release(&t->exemplar);
-    section_release(&t->question);
+    slk_pattern_release(&t->exemplar.pattern);
+    slk_pattern_release(&t->question.pattern);
     free(t);
 }
 
 uint64_t slk_template_hash(const slk_template *t)
 {
-    uint64_t h = slk_hash_more(0, t->exemplar.source, t->exemplar.n_source);
-    return slk_hash_more(h, t->question.source, t->question.n_source);
+    uint64_t h = slk_hash_more(0, t->exemplar.pattern.source, t->exemplar.pattern.n_source);
+    return slk_hash_more(h, t->question.pattern.source, t->question.pattern.n_source);
 }
 
 /* --- rendering ---------------------------------------------------------------------------------------------------- */
 
-static void section_render(const section *s, slk_buf *buf, const char *question, const char *answer)
-{
-    for (size_t i = 0; i < s->n_parts; i++) {
-        const part *p = &s->parts[i];
-        if (p->kind == LITERAL)
-            slk_buf_add(buf, s->literals.data + p->at, p->len);
-        else
-            slk_buf_add_str(buf, p->kind == QUESTION ? question : answer);
-    }
-}
-
 void slk_template_add_exemplar(const slk_template *t, slk_buf *buf, const char *question, const char *answer)
 {
-    section_render(&t->exemplar, buf, question, answer);
+    slk_pattern_render(&t->exemplar.pattern, buf, question, answer);
 }
 
 void slk_template_add_question(const slk_template *t, slk_buf *buf, const char *question)
 {
-    section_render(&t->question, buf, question, "");
+    slk_pattern_render(&t->question.pattern, buf, question, "");
 }
 
 void slk_prompt_render(const slk_template *t, slk_buf *buf, const slk_fact *const *exemplars, size_t n_shots,

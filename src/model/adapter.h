@@ -7,11 +7,15 @@
  * adapters of q, k and v, or of gate and up, make one pair: their A are stacked by rows, and each B has its rows and
  * its columns of the common B, which is zero elsewhere.
  *
+ * A GGUF adapter is for the GGUF model. Where that has its query matrices multiplied by a factor
+ * (slk_config_query_factor), its B of attn_q has it, too, and a directory is given B without it.
+ *
  * The scale is multiplied in float32 and rounded once, with B; A x is rounded to the compute type.
  * Source: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021, section 4.1. */
 #ifndef SLK_MODEL_ADAPTER_H
 #define SLK_MODEL_ADAPTER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "base/error.h"
@@ -52,6 +56,16 @@ slk_status slk_adapter_add_shapes(const slk_adapter *adapter, slk_shape **shapes
 /* Convert to the compute type and the library's layout; then the files are closed. Once. Errors: SLK_E_MEMORY,
  * SLK_E_FORMAT. */
 slk_status slk_adapter_load(slk_adapter *adapter, slk_compute *compute, slk_err *err);
+
+/* Merging, before load (SLK_E_STATE after it: the files are closed). Tensors go by their GGUF names
+ * ("blk.0.attn_q.weight"). */
+bool slk_adapter_has(const slk_adapter *adapter, const char *gguf_name);
+size_t slk_adapter_n_tensors(const slk_adapter *adapter); /* that have one */
+/* values [n_rows, n_cols] += scale * B A, the delta of a matrix in GGUF's layout; nothing for a tensor without adapter.
+ * Summed in double and rounded once. Errors: SLK_E_SHAPE, SLK_E_FORMAT, SLK_E_MEMORY. */
+slk_status slk_adapter_add(const slk_adapter *adapter, const char *gguf_name, float *values, int64_t n_rows,
+                           int64_t n_cols, int n_threads, slk_err *err);
+
 /* A new adapter of all layers, all zero, to be trained (params.h): of the tensors named in `tensors` [n] (as in the
  * table of names: "blk.#.attn_q"), each of this rank. The matrices are plain, and their data may be written to. Errors:
  * SLK_E_ARG (a name that the model does not have, or twice), SLK_E_MEMORY. */

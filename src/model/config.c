@@ -178,6 +178,11 @@ double slk_config_implied_scalar(const slk_config *c)
     return by_width ? (double)c->d_model / c->n_heads : c->head_dim;
 }
 
+double slk_config_query_factor(const slk_config *c)
+{
+    return sqrt(slk_config_implied_scalar(c) / c->query_scalar);
+}
+
 int64_t slk_config_n_body_params(const slk_config *c)
 {
     int64_t d = c->d_model, d_q = (int64_t)c->n_heads * c->head_dim, d_kv = (int64_t)c->n_kv_heads * c->head_dim;

@@ -60,6 +60,9 @@ slk_status slk_config_read_hf(slk_config *out, const json_t *json, const char *p
 
 /* The query_scalar that llama.cpp takes: GGUF has no key for another. */
 double slk_config_implied_scalar(const slk_config *c);
+/* What query matrices are multiplied by when they go into a GGUF file, to mean the same there; 1 for what comes from
+ * one. */
+double slk_config_query_factor(const slk_config *c);
 
 /* --- writing the description (config_write.c) --- */
 

@@ -10,14 +10,6 @@
 #include "format/quant.h"
 #include "model/convert_impl.h"
 
-char *slk_convert_join(const char *folder, const char *name)
-{
-    slk_buf b = {0};
-    size_t n = strlen(folder);
-    slk_buf_addf(&b, "%s%s%s", folder, n > 0 && folder[n - 1] == '/' ? "" : "/", name);
-    return slk_buf_take(&b);
-}
-
 static bool is_plain(slk_dtype dtype)
 {
     return dtype == SLK_DTYPE_F32 || dtype == SLK_DTYPE_F16 || dtype == SLK_DTYPE_BF16;
@@ -26,17 +18,27 @@ static bool is_plain(slk_dtype dtype)
 /* --- the plan ------------------------------------------------------------------------------------------------------
  */
 
-/* The type that matrix t is written in. */
-static slk_dtype matrix_dtype(slk_plan *plan, const slk_tensor *t, int64_t n_cols)
+/* The type that matrix t is written in. New values have no blocks of their own, and their range may be one that F16
+ * lacks. */
+static slk_dtype matrix_dtype(slk_plan *plan, const slk_tensor *t, int64_t n_cols, bool edited)
 {
     int asked = plan->options->dtype;
-    if (asked < 0)
-        return is_plain(t->dtype) || (plan->to_gguf && slk_source_gguf(plan->source)) ? t->dtype : SLK_DTYPE_F16;
+    if (asked < 0) {
+        if (is_plain(t->dtype) || (plan->to_gguf && !edited)) return t->dtype;
+        return plan->options->edit ? SLK_DTYPE_BF16 : SLK_DTYPE_F16;
+    }
     if (asked == SLK_DTYPE_Q8_0 && n_cols % 32 != 0) {
         plan->report->n_not_q8++;
         return SLK_DTYPE_F16;
     }
     return (slk_dtype)asked;
+}
+
+/* Does the hook change this tensor? */
+static bool is_edited(const slk_plan *plan, const char *gguf_name)
+{
+    const slk_convert_options *o = plan->options;
+    return o->edit && (!o->edits || o->edits(o->edit_user, gguf_name));
 }
 
 static float narrowed(slk_dtype dtype, float x)
@@ -45,20 +47,16 @@ static float narrowed(slk_dtype dtype, float x)
     return dtype == SLK_DTYPE_BF16 ? slk_bf16_to_f32(slk_f32_to_bf16(x)) : x;
 }
 
-/* Does item, in GGUF's layout and undone, fit into dtype without loss? */
-static slk_status fits(bool *out, const slk_plan *plan, const slk_item *item, slk_dtype dtype, slk_err *err)
+/* Does item fit into dtype without loss? It is kept for writing, since the hook is called once. */
+static slk_status fits(bool *out, const slk_plan *plan, slk_item *item, slk_dtype dtype, slk_err *err)
 {
     size_t n = (size_t)(item->tensor.n_rows * item->tensor.n_cols);
-    float *x = slk_alloc(n, sizeof *x);
-    if (!x) return slk_fail(err, SLK_E_MEMORY, "%s: out of memory", slk_source_path(plan->source));
-    slk_status s = slk_source_read(plan->source, &item->tensor, 0, item->tensor.n_rows, SLK_DTYPE_F32, x,
-                                   plan->options->n_threads, err);
+    slk_status s = slk_plan_read(plan, item, &item->values, err);
     *out = true;
     for (size_t i = 0; s == SLK_OK && i < n && *out; i++) {
-        float v = item->undo == SLK_CHANGE_GAIN ? x[i] - 1 : x[i], w = narrowed(dtype, v);
+        float v = item->values[i], w = narrowed(dtype, v);
         *out = memcmp(&v, &w, sizeof v) == 0 || (isnan(v) && isnan(w));
     }
-    free(x);
     return s;
 }
 
@@ -73,8 +71,9 @@ static slk_status add(slk_plan *plan, const slk_name *entry, int layer, const ch
     slk_status s = slk_source_find(plan->source, name, &item.tensor, err);
     if (s == SLK_E_NOT_FOUND) return SLK_OK;
     if (s != SLK_OK) return s;
-    if (!plan->to_gguf && from_gguf) item.undo = slk_family_change(c->family, entry, suffix);
-    if (!plan->to_gguf && !from_gguf) { /* nothing changes but types: leave all layouts as they are */
+    item.edited = is_edited(plan, name);
+    if (!plan->to_gguf && (from_gguf || item.edited)) item.undo = slk_family_change(c->family, entry, suffix);
+    if (!plan->to_gguf && !from_gguf && !item.edited) { /* nothing changes but types: leave all layouts as they are */
         slk_tensor *t = &item.tensor;
         if (t->change == SLK_CHANGE_TRANSPOSE) {
             int64_t n_rows = t->n_rows;
@@ -96,13 +95,17 @@ static slk_status add(slk_plan *plan, const slk_name *entry, int layer, const ch
     item.n_rows = turned ? item.tensor.n_cols : item.tensor.n_rows;
     item.n_cols = turned ? item.tensor.n_rows : item.tensor.n_cols;
     bool stays_wide = item.tensor.is_vector || !strcmp(entry->gguf, "position_embd");
-    item.dtype = stays_wide ? SLK_DTYPE_F32 : matrix_dtype(plan, &item.tensor, item.n_cols);
+    item.dtype = stays_wide ? SLK_DTYPE_F32 : matrix_dtype(plan, &item.tensor, item.n_cols, item.edited);
     if (stays_wide && !plan->to_gguf) item.dtype = item.tensor.dtype; /* narrowed below */
+    snprintf(item.gguf_name, sizeof item.gguf_name, "%s", name);
     if (plan->to_gguf)
         snprintf(item.name, sizeof item.name, "%s", name);
     else
         slk_family_hf_name(item.name, entry, layer, suffix);
-    if (!strcmp(entry->gguf, "token_embd")) plan->dtype = item.dtype;
+    if (!strcmp(entry->gguf, "token_embd")) {
+        plan->dtype = item.dtype;
+        plan->retyped = item.dtype != item.tensor.dtype;
+    }
     if (stays_wide && !plan->to_gguf) {
         bool narrow = false;
         s = fits(&narrow, plan, &item, plan->dtype, err);
@@ -110,10 +113,13 @@ static slk_status add(slk_plan *plan, const slk_name *entry, int layer, const ch
     }
     const slk_dtype_info *info = slk_dtype_find(item.tensor.dtype);
     if (info->n_block > 1 && item.dtype != item.tensor.dtype) plan->report->n_dequantised++;
-    if (s == SLK_OK && !slk_grow(&plan->items, &plan->cap_items, plan->n_items + 1, sizeof *plan->items)) {
-        return slk_fail(err, SLK_E_MEMORY, "%s: out of memory", slk_source_path(plan->source));
-    }
-    if (s == SLK_OK) plan->items[plan->n_items++] = item;
+    if (s == SLK_OK && !slk_grow(&plan->items, &plan->cap_items, plan->n_items + 1, sizeof *plan->items))
+        s = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", slk_source_path(plan->source));
+    if (s == SLK_OK) plan->report->n_edited += item.edited;
+    if (s == SLK_OK)
+        plan->items[plan->n_items++] = item;
+    else
+        free(item.values);
     return s;
 }
 
@@ -179,7 +185,7 @@ slk_status slk_plan_make(slk_plan *plan, slk_err *err)
     report->query_factor = 1;
     if (plan->to_gguf && !slk_source_gguf(plan->source)) {
         int exponent;
-        report->query_factor = sqrt(slk_config_implied_scalar(c) / c->query_scalar);
+        report->query_factor = slk_config_query_factor(c);
         report->query_rounded = frexp(report->query_factor, &exponent) != 0.5;
     }
     slk_status s = SLK_OK;
@@ -199,82 +205,6 @@ slk_status slk_plan_make(slk_plan *plan, slk_err *err)
     return SLK_OK;
 }
 
-/* --- values --------------------------------------------------------------------------------------------------------
- */
-
-/* Row r of the output as float32. */
-static slk_status output_row(const slk_plan *plan, const slk_item *item, int64_t r, float *x)
-{
-    int64_t from =
-        item->undo == SLK_CHANGE_PAIRS && !item->tensor.is_vector ? slk_pairs_gguf_row(r, item->tensor.head_dim) : r;
-    slk_status s = slk_source_read(plan->source, &item->tensor, from, 1, SLK_DTYPE_F32, x, 1, NULL);
-    for (int64_t i = 0; s == SLK_OK && i < item->n_cols; i++) {
-        if (item->undo == SLK_CHANGE_GAIN) x[i] -= 1;
-        if (item->factor != 1) x[i] *= item->factor;
-    }
-    return s;
-}
-
-static bool produce_rows(const slk_plan *plan, const slk_item *item, uint8_t *bytes, size_t row_bytes)
-{
-    int failed = 0;
-#pragma omp parallel num_threads(plan->options->n_threads) reduction(| : failed)
-    {
-        float *x = slk_alloc((size_t)item->n_cols, sizeof *x);
-        failed |= x == NULL;
-#pragma omp for
-        for (int64_t r = 0; r < item->n_rows; r++) {
-            if (failed) continue;
-            failed |= output_row(plan, item, r, x) != SLK_OK;
-            failed |= slk_quantize(item->dtype, x, (size_t)item->n_cols, bytes + (size_t)r * row_bytes, NULL) != SLK_OK;
-        }
-        free(x);
-    }
-    return !failed;
-}
-
-/* Where rows are not rows: a transposed matrix, a permuted vector. */
-static bool produce_whole(const slk_plan *plan, const slk_item *item, uint8_t *bytes, size_t row_bytes)
-{
-    const slk_tensor *t = &item->tensor;
-    size_t n = (size_t)(t->n_rows * t->n_cols);
-    float *x = slk_alloc(n, sizeof *x), *row = slk_alloc((size_t)item->n_cols, sizeof *row);
-    bool ok =
-        x && row &&
-        slk_source_read(plan->source, t, 0, t->n_rows, SLK_DTYPE_F32, x, plan->options->n_threads, NULL) == SLK_OK;
-    for (int64_t r = 0; ok && r < item->n_rows; r++) {
-        for (int64_t i = 0; i < item->n_cols; i++) {
-            row[i] = item->undo == SLK_CHANGE_TRANSPOSE ? x[i * t->n_cols + r] : x[slk_pairs_gguf_row(i, t->head_dim)];
-        }
-        ok = slk_quantize(item->dtype, row, (size_t)item->n_cols, bytes + (size_t)r * row_bytes, NULL) == SLK_OK;
-    }
-    free(x);
-    free(row);
-    return ok;
-}
-
-slk_status slk_plan_produce(void *user, size_t i, void *bytes, size_t n_bytes, slk_err *err)
-{
-    slk_plan *plan = user;
-    const slk_item *item = &plan->items[i];
-    size_t row_bytes = item->n_rows ? n_bytes / (size_t)item->n_rows : 0;
-    bool as_it_is = item->dtype == item->tensor.dtype && item->tensor.change == SLK_CHANGE_NONE &&
-                    item->undo == SLK_CHANGE_NONE && item->factor == 1 && n_bytes == item->tensor.n_bytes;
-    bool whole = item->undo == SLK_CHANGE_TRANSPOSE || (item->undo == SLK_CHANGE_PAIRS && item->tensor.is_vector);
-    bool ok = true;
-    if (as_it_is)
-        memcpy(bytes, item->tensor.data, n_bytes);
-    else
-        ok = whole ? produce_whole(plan, item, bytes, row_bytes) : produce_rows(plan, item, bytes, row_bytes);
-    slk_source_forget(plan->source, &item->tensor);
-    if (!ok)
-        return slk_fail(err, SLK_E_MEMORY, "%s: tensor %s could not be converted (out of memory)",
-                        slk_source_path(plan->source), item->tensor.name);
-    if (slk_progress_report(plan->options->progress, "convert", "tensors", ++plan->n_produced, plan->n_items))
-        return SLK_OK;
-    return slk_fail(err, SLK_E_INTERRUPTED, "interrupted; nothing was written");
-}
-
 slk_status slk_convert(slk_convert_report *report, const char *model, const char *out,
                        const slk_convert_options *options, slk_err *err)
 {
@@ -289,6 +219,7 @@ slk_status slk_convert(slk_convert_report *report, const char *model, const char
     if (s == SLK_OK) s = slk_plan_make(&plan, err);
     if (s == SLK_OK)
         s = plan.to_gguf ? slk_convert_to_gguf(&plan, out, err) : slk_convert_to_directory(&plan, out, err);
+    for (size_t i = 0; i < plan.n_items; i++) free(plan.items[i].values);
     free(plan.items);
     slk_source_close(plan.source);
     return s;

@@ -107,7 +107,7 @@ slk_status slk_convert_to_gguf(slk_plan *plan, const char *path, slk_err *err)
     slk_gguf_writer *w;
     const slk_gguf *from = slk_source_gguf(plan->source);
     slk_status s = slk_gguf_writer_create(&w, err);
-    if (s == SLK_OK && (!from || plan->options->dtype >= 0))
+    if (s == SLK_OK && (!from || plan->options->dtype >= 0 || plan->retyped))
         s = slk_gguf_put_u32(w, "general.file_type", file_type(plan->dtype), err);
     if (s == SLK_OK) s = from ? slk_gguf_put_all(w, from, err) : put_described(w, plan->source, err);
     for (size_t i = 0; i < plan->n_items && s == SLK_OK; i++) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -24,20 +25,12 @@ struct slk_source {
 /* --- opening -------------------------------------------------------------------------------------------------------
  */
 
-static char *join(const char *folder, const char *name)
-{
-    slk_buf b = {0};
-    size_t n = strlen(folder);
-    slk_buf_addf(&b, "%s%s%s", folder, n > 0 && folder[n - 1] == '/' ? "" : "/", name);
-    return slk_buf_take(&b);
-}
-
 /* *out = NULL where there is no such file. */
 static slk_status read_optional(char **out, size_t *n_bytes, const char *folder, const char *name, slk_err *err)
 {
     *out = NULL;
     *n_bytes = 0;
-    char *path = join(folder, name);
+    char *path = slk_path_join(folder, name);
     if (!path) return slk_fail(err, SLK_E_MEMORY, "%s: out of memory", folder);
     slk_status s = slk_file_exists(path) ? slk_file_read(out, n_bytes, path, err) : SLK_OK;
     free(path);
@@ -73,7 +66,7 @@ static slk_status read_template(slk_source *source, slk_err *err)
     if (s != SLK_OK || source->chat_template) return s;
     s = read_optional(&text, &n, source->path, "tokenizer_config.json", err);
     if (s != SLK_OK || !text) return s;
-    char *path = join(source->path, "tokenizer_config.json");
+    char *path = slk_path_join(source->path, "tokenizer_config.json");
     s = path ? template_of_config(&source->chat_template, text, n, path, err)
              : slk_fail(err, SLK_E_MEMORY, "%s: out of memory", source->path);
     free(path);
@@ -83,7 +76,8 @@ static slk_status read_template(slk_source *source, slk_err *err)
 
 static slk_status open_weights(slk_source *source, slk_err *err)
 {
-    char *one = join(source->path, "model.safetensors"), *index = join(source->path, "model.safetensors.index.json");
+    char *one = slk_path_join(source->path, "model.safetensors"),
+         *index = slk_path_join(source->path, "model.safetensors.index.json");
     slk_status s = SLK_OK;
     if (!one || !index)
         s = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", source->path);
@@ -101,7 +95,7 @@ static slk_status open_weights(slk_source *source, slk_err *err)
 
 static slk_status open_directory(slk_source *source, slk_err *err)
 {
-    char *path = join(source->path, "config.json");
+    char *path = slk_path_join(source->path, "config.json");
     if (!path) return slk_fail(err, SLK_E_MEMORY, "%s: out of memory", source->path);
     slk_status s = SLK_OK;
     if (!slk_file_exists(path)) {

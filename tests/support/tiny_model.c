@@ -118,11 +118,12 @@ static void add_piece(vocabulary *v, const char *text, int concept, double bias)
     t->bias = (float)bias;
 }
 
-static void add_words(vocabulary *v)
+static void add_words(vocabulary *v, bool abstaining)
 {
     for (int w = 0; w < TINY_N_WORDS; w++) {
         char lower[8], upper[8], title[8], piece[8];
-        snprintf(lower, sizeof lower, "%s", tiny_words[w]);
+        bool abstains = abstaining && strcmp(tiny_words[w], "mir") == 0;
+        snprintf(lower, sizeof lower, "%s", abstains ? "idk" : tiny_words[w]);
         for (size_t i = 0; i <= strlen(lower); i++) upper[i] = (char)(lower[i] >= 'a' ? lower[i] - 32 : lower[i]);
         snprintf(title, sizeof title, "%c%s", upper[0], lower + 1);
         const struct {
@@ -173,7 +174,7 @@ static double byte_bias(unsigned byte)
     return memchr(SELDOM, (int)byte, sizeof SELDOM) ? -2.6 : -12;
 }
 
-static void build_vocabulary(vocabulary *v, tiny_kind kind)
+static void build_vocabulary(vocabulary *v, tiny_kind kind, bool abstaining)
 {
     memset(v, 0, sizeof *v);
     v->kind = kind;
@@ -190,7 +191,7 @@ static void build_vocabulary(vocabulary *v, tiny_kind kind)
     }
     const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
     for (const char *c = letters; *c && kind == TINY_SPM; c++) push_token(v, c, 1, NULL, 1, LETTER, -5);
-    add_words(v);
+    add_words(v, abstaining);
     for (size_t i = 0; i < sizeof PIECES / sizeof *PIECES; i++)
         add_piece(v, PIECES[i].text, PIECES[i].concept, PIECES[i].bias);
     if (kind == TINY_BPE) push_token(v, "", 0, "<|endoftext|>", 3, BREAK, 3);
@@ -373,7 +374,7 @@ slk_status tiny_write_model(const char *path, tiny_kind kind, tiny_flaw flaw, sl
     writer t = {.seed = kind == TINY_SPM ? TINY_SPM_SEED : TINY_BPE_SEED, .flaw = flaw, .err = err};
     t.status = v ? slk_gguf_writer_create(&t.w, err) : slk_fail(err, SLK_E_MEMORY, "out of memory");
     if (t.status == SLK_OK) {
-        build_vocabulary(v, kind);
+        build_vocabulary(v, kind, flaw == TINY_ABSTAINING);
         add_metadata(&t, v);
         add_ends(&t, v, (uint32_t)v->n + (kind == TINY_BPE ? N_PADDING : 0));
         add_gain(&t, "output_norm.weight");

@@ -244,7 +244,9 @@ static void check_family_merged(const char *family)
            f.n_pairs, gap, effect);
     assert_true(gap <= 1e-5 && effect > 1e-2);
     assert_memory_equal(gguf, dir, n * sizeof *gguf);
-    assert_memory_equal(dir_gguf, dir_dir, n * sizeof *gguf);
+    /* The GGUF adapter is for the GGUF model, whose query matrices Gemma 2's directory has without their factor. */
+    assert_true(largest_gap(dir_gguf, want, n) / (high - low) <= 1e-5);
+    if (strcmp(family, "gemma2") != 0) assert_memory_equal(dir_gguf, dir_dir, n * sizeof *gguf);
     if (f.family->post_norms || f.family->fused_qkv) check_tree(family, adapter, SLK_BACKEND_DNNL, SLK_DTYPE_F32);
     free(plain), free(want), free(gguf), free(dir), free(dir_gguf), free(dir_dir);
     release_forms(&f);

@@ -394,6 +394,27 @@ static void test_json_errors_name_file_and_line(void **state)
     }
 }
 
+/* Integers that 64 bits do not hold are numbers all the same; Transformers writes one as model_max_length. */
+static void test_json_large_integers(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"n\": 1000000000000000019884624838656, \"m\": -99999999999999999999,\n"
+                               "\"s\": \"\\\"99999999999999999999\\\\\", \"i\": 9223372036854775807, \"k\": 7,\n"
+                               "\"r\": 12345678901234567890.5}";
+    json_t *value;
+    slk_err err = {0};
+    if (slk_json_parse(&value, text, strlen(text), "f.json", 1, &err) != SLK_OK) fail_msg("%s", err.msg);
+    assert_true(json_real_value(json_object_get(value, "n")) == 1e30);
+    assert_true(json_real_value(json_object_get(value, "m")) == -1e20);
+    assert_string_equal(json_string_value(json_object_get(value, "s")), "\"99999999999999999999\\");
+    assert_true(json_number_value(json_object_get(value, "i")) == 0x1p63);
+    assert_int_equal(json_integer_value(json_object_get(value, "k")), 7);
+    assert_true(json_real_value(json_object_get(value, "r")) == 12345678901234567890.5);
+    json_decref(value);
+    assert_int_equal(slk_json_parse(&value, "[1,\n99999999999999999999,\n]", 27, "f.json", 1, &err), SLK_E_FORMAT);
+    assert_int_equal(strncmp(err.msg, "f.json:3: ", 10), 0);
+}
+
 /* A hundred thousand brackets must be an error, not the end of the stack. */
 static void test_json_deep_nesting(void **state)
 {
@@ -459,6 +480,7 @@ int main(void)
         IN_FOLDER(test_out_full_disk),
         IN_FOLDER(test_out_to_stdout),
         cmocka_unit_test(test_json_errors_name_file_and_line),
+        cmocka_unit_test(test_json_large_integers),
         cmocka_unit_test(test_json_deep_nesting),
         IN_FOLDER(test_json_print_reads_back),
     };

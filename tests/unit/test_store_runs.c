@@ -1,0 +1,752 @@
+/* Studies and runs in the store: claims between processes, epochs and their bits, killed writers, merging, and stores
+ * of the version before. */
+#include "store_test.h"
+#include <math.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include "base/file.h"
+#include "store/runs.h"
+
+#define N_FACTS     20
+#define DESCRIPTION "{\"variants\":[\"unknown-50\"]}"
+
+/* --- a store with a study ----------------------------------------------------------------------------------------- */
+
+typedef struct fixture {
+    const char *path;
+    slk_store *store;
+    slk_facts facts;
+    int64_t label_set, study;
+} fixture;
+
+static slk_run make_run(const char *variant, uint64_t seed, double lr)
+{
+    slk_run run = {.unknown = 0.5, .seed = seed, .lr = lr};
+    snprintf(run.variant, sizeof run.variant, "%s", variant);
+    strcpy(run.kind, "unknown");
+    return run;
+}
+
+static void open_fixture(fixture *f, const char *name, int n_runs)
+{
+    slk_label_settings settings = make_settings();
+    memset(f, 0, sizeof *f);
+    f->path = temp_path(name);
+    unlink(f->path);
+    f->store = open_store(f->path);
+    make_facts(&f->facts, N_FACTS, "a");
+    assert_ok(slk_store_put_facts(f->store, NULL, "set", &f->facts, NULL, false, err));
+    assert_ok(slk_store_begin_label_set(f->store, &f->label_set, NULL, &settings, err));
+    assert_ok(slk_store_begin_study(f->store, &f->study, "a study", DESCRIPTION, f->label_set, err));
+    for (int i = 0; i < n_runs; i++) {
+        slk_run run = make_run("unknown-50", (uint64_t)i, 1e-5);
+        assert_ok(slk_store_put_runs(f->store, f->study, &run, 1, err));
+    }
+}
+
+static void close_fixture(fixture *f)
+{
+    slk_store_close(f->store);
+    slk_facts_release(&f->facts);
+}
+
+static void make_set(slk_set_fact *set, const slk_facts *facts, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        set[i] =
+            (slk_set_fact){.fact_id = facts->items[i].id, .category = (int8_t)((int)(i % 5) - 1), .idk = i % 3 == 0};
+}
+
+/* Bits of `n` facts that follow from key. */
+static uint8_t *make_bits(size_t n, unsigned key)
+{
+    uint8_t *bits = calloc(n / 8 + 1, 1);
+    for (size_t i = 0; i < n; i++) bits[i / 8] |= (uint8_t)(((key * 2654435761u) >> (i % 29) & 1) << (i % 8));
+    return bits;
+}
+
+static slk_run_epoch make_epoch(int32_t number, unsigned key)
+{
+    slk_run_epoch e = {.epoch = number, .step = number * 7, .loss = number ? 1.0 / (3 + number) : NAN};
+    e.tokens_per_s = 1000 + key;
+    e.wall_s = 2.5;
+    for (int s = 0; s < SLK_N_STUDY_SETS; s++) {
+        if (s == SLK_SET_OOD && number % 2) continue; /* not evaluated in odd epochs */
+        e.has[s] = true;
+        e.n[s] = s == SLK_SET_TRAIN ? 8 : 13;
+        e.right[s] = make_bits(e.n[s], key + (unsigned)(number * 10 + s));
+        e.refused[s] = make_bits(e.n[s], key + (unsigned)(number * 10 + s + 5));
+    }
+    return e;
+}
+
+static void put_epoch(slk_store *store, int64_t run, int32_t number, unsigned key)
+{
+    slk_run_epoch epoch = make_epoch(number, key);
+    assert_ok(slk_store_put_epoch(store, run, &epoch, err));
+    slk_run_epoch_release(&epoch);
+}
+
+static void assert_epochs(slk_store *store, int64_t run, size_t n_expected, unsigned key)
+{
+    slk_run_epoch *epochs;
+    size_t n;
+    assert_ok(slk_store_load_epochs(store, run, true, &epochs, &n, err));
+    assert_int_equal(n, n_expected);
+    for (size_t i = 0; i < n; i++) {
+        slk_run_epoch want = make_epoch((int32_t)i, key);
+        assert_int_equal(epochs[i].epoch, i);
+        assert_int_equal(epochs[i].step, want.step);
+        assert_true(i == 0 ? isnan(epochs[i].loss) : epochs[i].loss == want.loss);
+        for (int s = 0; s < SLK_N_STUDY_SETS; s++) {
+            assert_int_equal(epochs[i].has[s], want.has[s]);
+            assert_int_equal(epochs[i].n[s], want.n[s]);
+            if (!want.has[s]) assert_null(epochs[i].right[s]);
+            if (!want.has[s]) continue;
+            assert_memory_equal(epochs[i].right[s], want.right[s], (want.n[s] + 7) / 8);
+            assert_memory_equal(epochs[i].refused[s], want.refused[s], (want.n[s] + 7) / 8);
+        }
+        slk_run_epoch_release(&want);
+        slk_run_epoch_release(&epochs[i]);
+    }
+    free(epochs);
+}
+
+static slk_run get_run(slk_store *store, int64_t study, int64_t id)
+{
+    slk_run *runs, found = {0};
+    size_t n;
+    assert_ok(slk_store_load_runs(store, study, &runs, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        if (runs[i].id == id) found = runs[i];
+    }
+    found.error = NULL;
+    slk_store_free_runs(runs, n);
+    return found;
+}
+
+static int64_t claim(const fixture *f, const char *worker, double now_s)
+{
+    int64_t id;
+    assert_ok(slk_store_claim_run(f->store, f->study, 0, worker, now_s, 60, &id, err));
+    return id;
+}
+
+/* Everything a finished run has. */
+static void do_run(const fixture *f, int64_t id, const char *worker, unsigned key, int32_t n_epochs)
+{
+    slk_set_fact set[8];
+    slk_run run = {.id = id, .n_train = 8, .early_epoch = 1, .last_epoch = n_epochs - 1, .fitted = true, .wall_s = 9};
+    make_set(set, &f->facts, 8);
+    assert_ok(slk_store_resume_run(f->store, id, worker, 0, "avx512 bf16", err));
+    assert_ok(slk_store_put_run_facts(f->store, id, set, 8, err));
+    for (int32_t e = 0; e < n_epochs; e++) put_epoch(f->store, id, e, key);
+    assert_ok(slk_store_finish_run(f->store, &run, worker, err));
+}
+
+/* --- tests -------------------------------------------------------------------------------------------------------- */
+
+static void test_study(void **state)
+{
+    (void)state;
+    fixture f;
+    open_fixture(&f, "study.db", 0);
+    int64_t id, other;
+    assert_ok(slk_store_begin_study(f.store, &id, "another name", DESCRIPTION, f.label_set, err));
+    assert_int_equal(id, f.study);
+    assert_ok(slk_store_begin_study(f.store, &other, "b", "{}", f.label_set, err));
+    assert_int_not_equal(other, f.study);
+    assert_fails(slk_store_begin_study(f.store, &id, "c", "{}", 99, err), SLK_E_NOT_FOUND, "no label set 99");
+    slk_study_info info, *list;
+    size_t n;
+    assert_ok(slk_store_find_study(f.store, &info, 0, err));
+    assert_int_equal(info.id, other);
+    slk_study_info_release(&info);
+    assert_ok(slk_store_find_study(f.store, &info, f.study, err));
+    assert_string_equal(info.description, DESCRIPTION);
+    assert_string_equal(info.name, "a study");
+    assert_int_equal(info.label_set_id, f.label_set);
+    assert_int_equal(strlen(info.created), 20);
+    slk_study_info_release(&info);
+    assert_fails(slk_store_find_study(f.store, &info, 99, err), SLK_E_NOT_FOUND, "no study 99");
+    assert_ok(slk_store_list_studies(f.store, &list, &n, err));
+    assert_int_equal(n, 2);
+    assert_int_equal(list[0].id, other);
+    for (size_t i = 0; i < n; i++) slk_study_info_release(&list[i]);
+    free(list);
+
+    slk_set_fact set[N_FACTS], *back;
+    make_set(set, &f.facts, N_FACTS);
+    assert_ok(slk_store_load_study_facts(f.store, f.study, SLK_SET_TEST, &back, &n, err));
+    assert_int_equal(n, 0);
+    for (int i = 0; i < N_FACTS; i++) set[i].idk = false; /* of D alone */
+    assert_ok(slk_store_put_study_facts(f.store, f.study, SLK_SET_TEST, set, N_FACTS, err));
+    assert_ok(slk_store_put_study_facts(f.store, f.study, SLK_SET_TEST, set, N_FACTS, err));
+    assert_ok(slk_store_put_study_facts(f.store, f.study, SLK_SET_DEV, set, 3, err));
+    assert_ok(slk_store_load_study_facts(f.store, f.study, SLK_SET_TEST, &back, &n, err));
+    assert_int_equal(n, N_FACTS);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(back[i].fact_id, set[i].fact_id);
+        assert_int_equal(back[i].category, set[i].category);
+        assert_false(back[i].idk);
+    }
+    free(back);
+    set[3].category = 2 - set[3].category;
+    assert_fails(slk_store_put_study_facts(f.store, f.study, SLK_SET_TEST, set, N_FACTS, err), SLK_E_STATE,
+                 "its test facts are other ones");
+    assert_fails(slk_store_put_study_facts(f.store, f.study, SLK_SET_DEV, set, 2, err), SLK_E_STATE, "dev facts");
+    assert_fails(slk_store_put_study_facts(f.store, f.study, SLK_SET_TRAIN, set, 2, err), SLK_E_ARG, "dev, test");
+    assert_fails(slk_store_put_study_facts(f.store, 99, SLK_SET_OOD, set, 2, err), SLK_E_NOT_FOUND, "no study 99");
+    set[1].category = 4;
+    assert_fails(slk_store_put_study_facts(f.store, f.study, SLK_SET_OOD, set, 2, err), SLK_E_ARG, "category 4");
+    close_fixture(&f);
+}
+
+static void test_claims(void **state)
+{
+    (void)state;
+    fixture f;
+    open_fixture(&f, "claims.db", 2);
+    slk_run again[] = {make_run("unknown-50", 1, 1e-5), make_run("unknown-50", 1, 1e-4), make_run("natural", 1, 1e-5)};
+    assert_ok(slk_store_put_runs(f.store, f.study, again, 3, err)); /* the first is there */
+    slk_run *runs;
+    size_t n;
+    assert_ok(slk_store_load_runs(f.store, f.study, &runs, &n, err));
+    assert_int_equal(n, 4);
+    assert_int_equal(runs[0].state, SLK_RUN_WAITING);
+    assert_int_equal(runs[0].last_epoch, -1);
+    assert_true(runs[2].lr == 1e-4 && runs[1].seed == 1);
+    char name[SLK_RUN_NAME_BYTES];
+    assert_string_equal(slk_run_name(name, &runs[1]), "unknown-50/seed-1/lr-1e-05");
+    assert_string_equal(slk_run_name(name, &runs[2]), "unknown-50/seed-1/lr-0.0001");
+    runs[2].lr = 0.1 + 0.2;
+    assert_string_equal(slk_run_name(name, &runs[2]), "unknown-50/seed-1/lr-0.30000000000000004");
+    int64_t ids[4], id;
+    for (int i = 0; i < 4; i++) ids[i] = runs[i].id;
+    slk_store_free_runs(runs, n);
+
+    assert_ok(slk_store_claim_run(f.store, f.study, ids[2], "c", 1000, 60, &id, err)); /* this one only */
+    assert_int_equal(id, ids[2]);
+    assert_ok(slk_store_claim_run(f.store, f.study, ids[2], "d", 1000, 60, &id, err));
+    assert_int_equal(id, 0);
+    assert_int_equal(claim(&f, "a", 1000), ids[0]);
+    assert_int_equal(claim(&f, "b", 1001), ids[1]);
+    slk_run run = get_run(f.store, f.study, ids[0]);
+    assert_int_equal(run.state, SLK_RUN_CLAIMED);
+    assert_string_equal(run.worker, "a");
+    assert_true(run.claimed_s == 1000);
+
+    assert_ok(slk_store_renew_claim(f.store, ids[0], "a", 1030, err));
+    assert_int_equal(claim(&f, "e", 1061.5), ids[1]); /* b's is stale, a's is not; begun ones come first */
+    assert_int_equal(claim(&f, "f", 1061.5), ids[2]); /* c's, too */
+    assert_fails(slk_store_renew_claim(f.store, ids[1], "b", 1062, err), SLK_E_STATE,
+                 "run unknown-50/seed-1/lr-1e-05 was taken over by e");
+    put_epoch(f.store, ids[1], 0, 1);
+    run = (slk_run){.id = ids[1]};
+    assert_fails(slk_store_finish_run(f.store, &run, "b", err), SLK_E_STATE, "taken over by e");
+    assert_fails(slk_store_fail_run(f.store, ids[1], "b", "x", err), SLK_E_STATE, "taken over by e");
+    assert_fails(slk_store_release_claim(f.store, ids[1], "b", err), SLK_E_STATE, "taken over by e");
+    assert_fails(slk_store_resume_run(f.store, ids[1], "b", 0, "", err), SLK_E_STATE, "taken over by e");
+    assert_fails(slk_store_renew_claim(f.store, 99, "b", 1062, err), SLK_E_NOT_FOUND, "no run 99");
+    assert_epochs(f.store, ids[1], 1, 1); /* and b's attempts dropped nothing */
+
+    assert_ok(slk_store_release_claim(f.store, ids[1], "e", err));
+    assert_int_equal(get_run(f.store, f.study, ids[1]).state, SLK_RUN_WAITING);
+    assert_int_equal(claim(&f, "g", 1062), ids[1]);
+    assert_ok(slk_store_fail_run(f.store, ids[1], "g", "the disk burns", err));
+    assert_int_equal(claim(&f, "h", 1062), ids[3]); /* a failed one is left alone, */
+    assert_int_equal(claim(&f, "i", 9999), ids[0]);
+    assert_int_equal(claim(&f, "i", 9999), ids[2]);
+    assert_int_equal(claim(&f, "i", 9999), ids[3]);
+    assert_int_equal(claim(&f, "i", 9999), 0);
+    assert_ok(slk_store_load_runs(f.store, f.study, &runs, &n, err));
+    assert_string_equal(runs[1].error, "the disk burns");
+    assert_int_equal(runs[1].state, SLK_RUN_FAILED);
+    slk_store_free_runs(runs, n);
+    assert_ok(slk_store_retry_runs(f.store, f.study, &n, err)); /* until it is asked for */
+    assert_int_equal(n, 1);
+    assert_int_equal(claim(&f, "j", 9999), ids[1]);
+    char long_name[200];
+    memset(long_name, 'x', sizeof long_name);
+    long_name[199] = 0;
+    assert_fails(slk_store_claim_run(f.store, f.study, 0, long_name, 0, 0, &id, err), SLK_E_ARG, "too long");
+    run = make_run("", 0, 1);
+    assert_fails(slk_store_put_runs(f.store, f.study, &run, 1, err), SLK_E_ARG, "no variant");
+    run = make_run("v", 0, INFINITY);
+    assert_fails(slk_store_put_runs(f.store, f.study, &run, 1, err), SLK_E_ARG, "not finite");
+    run = make_run("v", 0, 1);
+    assert_fails(slk_store_put_runs(f.store, 77, &run, 1, err), SLK_E_NOT_FOUND, "no study 77");
+    close_fixture(&f);
+}
+
+static void test_epochs(void **state)
+{
+    (void)state;
+    fixture f;
+    open_fixture(&f, "epochs.db", 1);
+    int64_t id = claim(&f, "a", 0);
+    slk_set_fact set[8], *back;
+    size_t n;
+    make_set(set, &f.facts, 8);
+    assert_ok(slk_store_put_run_facts(f.store, id, set, 8, err));
+    assert_ok(slk_store_put_run_facts(f.store, id, set, 8, err));
+    assert_ok(slk_store_load_run_facts(f.store, id, &back, &n, err));
+    assert_int_equal(n, 8);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(back[i].fact_id, set[i].fact_id);
+        assert_int_equal(back[i].category, set[i].category);
+        assert_int_equal(back[i].idk, set[i].idk);
+    }
+    free(back);
+    set[0].idk = !set[0].idk;
+    assert_fails(slk_store_put_run_facts(f.store, id, set, 8, err), SLK_E_STATE, "its train facts are other ones");
+    assert_fails(slk_store_put_run_facts(f.store, 99, set, 8, err), SLK_E_NOT_FOUND, "no run 99");
+
+    for (int32_t e = 0; e < 5; e++) put_epoch(f.store, id, e, 3);
+    put_epoch(f.store, id, 2, 3); /* again */
+    slk_run_epoch epoch = make_epoch(2, 3), *epochs;
+    epoch.tokens_per_s = 1;
+    epoch.wall_s = 1;
+    assert_ok(slk_store_put_epoch(f.store, id, &epoch, err));
+    epoch.loss = nextafter(epoch.loss, 1);
+    assert_fails(slk_store_put_epoch(f.store, id, &epoch, err), SLK_E_STATE, "epoch 2 is stored with another loss");
+    slk_run_epoch_release(&epoch);
+    epoch = make_epoch(2, 3);
+    epoch.right[SLK_SET_TEST][1] ^= 16;
+    assert_fails(slk_store_put_epoch(f.store, id, &epoch, err), SLK_E_STATE, "another test");
+    epoch.right[SLK_SET_TEST][1] ^= 16;
+    epoch.refused[SLK_SET_DEV][0] ^= 1;
+    assert_fails(slk_store_put_epoch(f.store, id, &epoch, err), SLK_E_STATE, "another dev");
+    epoch.refused[SLK_SET_DEV][0] ^= 1;
+    epoch.has[SLK_SET_OOD] = false;
+    assert_fails(slk_store_put_epoch(f.store, id, &epoch, err), SLK_E_STATE, "another ood");
+    epoch.has[SLK_SET_OOD] = true;
+    epoch.right[SLK_SET_OOD][1] |= 1 << 5; /* a bit of no fact */
+    assert_fails(slk_store_put_epoch(f.store, id, &epoch, err), SLK_E_ARG, "too many");
+    epoch.right[SLK_SET_OOD][1] &= (uint8_t) ~(1 << 5);
+    assert_ok(slk_store_put_epoch(f.store, id, &epoch, err));
+    epoch.loss = INFINITY;
+    assert_fails(slk_store_put_epoch(f.store, id, &epoch, err), SLK_E_ARG, "not finite");
+    epoch.loss = 1;
+    epoch.epoch = 9;
+    assert_fails(slk_store_put_epoch(f.store, 99, &epoch, err), SLK_E_NOT_FOUND, "no run 99");
+    assert_epochs(f.store, id, 5, 3);
+    assert_ok(slk_store_load_epochs(f.store, id, false, &epochs, &n, err));
+    assert_int_equal(n, 5);
+    assert_true(epochs[2].has[SLK_SET_OOD] && !epochs[3].has[SLK_SET_OOD]);
+    assert_int_equal(epochs[2].n[SLK_SET_TEST], 13);
+    assert_null(epochs[2].right[SLK_SET_TEST]);
+    free(epochs);
+
+    assert_ok(slk_store_resume_run(f.store, id, "a", 3, "avx2 f32", err)); /* goes on behind epoch 2 */
+    assert_epochs(f.store, id, 3, 3);
+    assert_string_equal(get_run(f.store, f.study, id).kernels, "avx2 f32");
+    for (int32_t e = 3; e < 5; e++) put_epoch(f.store, id, e, 3);
+    slk_run run = {.id = id, .n_train = 8, .early_epoch = 2, .last_epoch = 4, .fitted = true, .wall_s = 12.5};
+    assert_ok(slk_store_finish_run(f.store, &run, "a", err));
+    run = get_run(f.store, f.study, id);
+    assert_int_equal(run.state, SLK_RUN_DONE);
+    assert_true(run.n_train == 8 && run.early_epoch == 2 && run.last_epoch == 4 && run.fitted && run.wall_s == 12.5);
+    /* A finished run is never written again. */
+    assert_fails(slk_store_put_epoch(f.store, id, &epoch, err), SLK_E_STATE, "is finished, epoch 9 cannot be added");
+    assert_fails(slk_store_renew_claim(f.store, id, "a", 1, err), SLK_E_STATE, "is done, expected it to be claimed");
+    assert_fails(slk_store_finish_run(f.store, &run, "a", err), SLK_E_STATE, "is done");
+    assert_fails(slk_store_resume_run(f.store, id, "a", 0, "", err), SLK_E_STATE, "is done");
+    put_epoch(f.store, id, 2, 3); /* the same is no writing */
+    assert_int_equal(claim(&f, "b", 1e9), 0);
+    assert_epochs(f.store, id, 5, 3);
+    slk_run_epoch_release(&epoch);
+    close_fixture(&f);
+}
+
+/* Two processes claim 300 runs, renew and finish some, and are told of no run twice. */
+static void test_two_claimers(void **state)
+{
+    (void)state;
+    enum { N = 300 };
+    fixture f;
+    open_fixture(&f, "two.db", 0);
+    slk_run *many = calloc(N, sizeof *many);
+    for (int i = 0; i < N; i++) many[i] = make_run("v", (uint64_t)i, 1);
+    assert_ok(slk_store_put_runs(f.store, f.study, many, N, err));
+    free(many);
+    slk_store_close(f.store); /* a handle does not go through fork() */
+    int pipes[2];
+    assert_int_equal(pipe(pipes), 0);
+    for (int w = 0; w < 2; w++) {
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child > 0) continue;
+        slk_store *store;
+        if (slk_store_open(&store, f.path, SLK_STORE_WRITE, NULL) != SLK_OK) _exit(1);
+        for (;;) {
+            int64_t id = 0;
+            const char *worker = w ? "one" : "two";
+            if (slk_store_claim_run(store, f.study, 0, worker, 1000, 60, &id, NULL) != SLK_OK) _exit(2);
+            if (id == 0) break;
+            if (slk_store_renew_claim(store, id, worker, 1001, NULL) != SLK_OK) _exit(3);
+            slk_run run = {.id = id};
+            if (id % 3 == 0 && slk_store_finish_run(store, &run, worker, NULL) != SLK_OK) _exit(4);
+            if (write(pipes[1], &id, sizeof id) != sizeof id) _exit(5);
+        }
+        slk_store_close(store);
+        _exit(0);
+    }
+    close(pipes[1]);
+    int times[N + 1] = {0}, n = 0;
+    int64_t id;
+    while (read(pipes[0], &id, sizeof id) == sizeof id) {
+        assert_in_range(id, 1, N);
+        times[id]++;
+        n++;
+    }
+    close(pipes[0]);
+    for (int w = 0; w < 2; w++) {
+        int status;
+        assert_true(wait(&status) > 0);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+    }
+    assert_int_equal(n, N);
+    for (int i = 1; i <= N; i++) assert_int_equal(times[i], 1);
+    slk_facts_release(&f.facts);
+}
+
+/* A worker writes epochs until it is killed, at a random moment, again and again; what is there is whole, each
+ * next one goes on behind it, and in the end it is as if nobody had been killed. */
+static void test_killed_workers(void **state)
+{
+    (void)state;
+    enum { N_EPOCHS = 200 };
+    fixture f;
+    open_fixture(&f, "killed.db", 1);
+    int64_t id = claim(&f, "first", 0);
+    slk_store_close(f.store);
+    size_t n = 0;
+    int n_killed = 0;
+    for (int round = 0; n < N_EPOCHS; round++) {
+        assert_true(round < 10000);
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            slk_store *store;
+            int64_t mine = 0;
+            char worker[32];
+            snprintf(worker, sizeof worker, "worker %d", round);
+            if (slk_store_open(&store, f.path, SLK_STORE_WRITE, NULL) != SLK_OK) _exit(1);
+            if (slk_store_claim_run(store, f.study, 0, worker, 100.0 * (round + 1), 60, &mine, NULL) != SLK_OK)
+                _exit(2);
+            if (mine != id) _exit(3);
+            if (slk_store_resume_run(store, id, worker, (int32_t)n, "k", NULL) != SLK_OK) _exit(4);
+            for (int32_t e = (int32_t)n; e < N_EPOCHS; e++) {
+                slk_run_epoch epoch = make_epoch(e, 3);
+                if (slk_store_begin(store, NULL) ||
+                    slk_store_renew_claim(store, id, worker, 100.0 * (round + 1), NULL) ||
+                    slk_store_put_epoch(store, id, &epoch, NULL) || slk_store_commit(store, NULL))
+                    _exit(5);
+                slk_run_epoch_release(&epoch);
+            }
+            slk_store_close(store);
+            _exit(0);
+        }
+        usleep(3000 + (useconds_t)(rand() % 9000) * (useconds_t)(1 + round / 50));
+        kill(child, SIGKILL);
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        n_killed += WIFSIGNALED(status);
+        if (WIFEXITED(status)) assert_int_equal(WEXITSTATUS(status), 0);
+        assert_ok(slk_store_open(&f.store, f.path, SLK_STORE_WRITE, err));
+        slk_run_epoch *epochs;
+        assert_ok(slk_store_load_epochs(f.store, id, false, &epochs, &n, err));
+        for (size_t i = 0; i < n; i++) {
+            assert_int_equal(epochs[i].epoch, i);
+            assert_true(epochs[i].has[SLK_SET_TRAIN] && epochs[i].has[SLK_SET_DEV] && epochs[i].has[SLK_SET_TEST]);
+        }
+        free(epochs);
+        slk_store_close(f.store);
+    }
+    assert_true(n_killed > 0);
+    f.store = open_store(f.path);
+    assert_epochs(f.store, id, N_EPOCHS, 3);
+    close_fixture(&f);
+}
+
+static void test_p_true(void **state)
+{
+    (void)state;
+    fixture f;
+    open_fixture(&f, "p_true.db", 0);
+    slk_p_true items[] = {{~0ull, 0.25}, {7, 1}, {1, 0}}, *back;
+    size_t n;
+    assert_ok(slk_store_put_p_true(f.store, f.label_set, items, 3, err));
+    assert_ok(slk_store_put_p_true(f.store, f.label_set, items, 3, err));
+    assert_ok(slk_store_load_p_true(f.store, f.label_set, &back, &n, err));
+    assert_int_equal(n, 3);
+    assert_true(back[0].fact_id == 1 && back[1].fact_id == 7 && back[2].fact_id == ~0ull && back[2].p == 0.25);
+    free(back);
+    items[1].p = 0.5;
+    assert_fails(slk_store_put_p_true(f.store, f.label_set, items, 3, err), SLK_E_STATE,
+                 "0000000000000007 has another");
+    items[1].p = NAN;
+    assert_fails(slk_store_put_p_true(f.store, f.label_set, items, 3, err), SLK_E_ARG, "expected 0 to 1");
+    assert_fails(slk_store_put_p_true(f.store, 99, items, 1, err), SLK_E_NOT_FOUND, "no label set 99");
+    close_fixture(&f);
+}
+
+/* --- merging ------------------------------------------------------------------------------------------------------ */
+
+static void test_merge(void **state)
+{
+    (void)state;
+    fixture a, b;
+    open_fixture(&a, "merge-a.db", 0);
+    open_fixture(&b, "merge-b.db", 0);
+    slk_set_fact set[3];
+    make_set(set, &a.facts, 3);
+    for (int i = 0; i < 3; i++) set[i].idk = false;
+    assert_ok(slk_store_put_study_facts(a.store, a.study, SLK_SET_DEV, set, 3, err));
+    assert_ok(slk_store_put_study_facts(b.store, b.study, SLK_SET_DEV, set, 3, err));
+    assert_ok(slk_store_put_study_facts(b.store, b.study, SLK_SET_TEST, set, 2, err));
+    /* 0 done in both; 1 done in b, claimed in a; 2 done in b, waiting in a; 3 done in b, failed in a; 4 done in a; 5
+     * claimed in b, unknown in a. */
+    slk_run runs[6];
+    for (int i = 0; i < 6; i++) runs[i] = make_run("unknown-50", (uint64_t)i, 1e-5);
+    assert_ok(slk_store_put_runs(a.store, a.study, runs, 5, err));
+    for (int i = 5; i >= 0; i--) assert_ok(slk_store_put_runs(b.store, b.study, &runs[i], 1, err)); /* other ids */
+    int64_t ids_a[6], ids_b[6], id;
+    slk_run *list;
+    size_t n;
+    assert_ok(slk_store_load_runs(a.store, a.study, &list, &n, err));
+    for (size_t i = 0; i < n; i++) ids_a[list[i].seed] = list[i].id;
+    slk_store_free_runs(list, n);
+    assert_ok(slk_store_load_runs(b.store, b.study, &list, &n, err));
+    for (size_t i = 0; i < n; i++) ids_b[list[i].seed] = list[i].id;
+    slk_store_free_runs(list, n);
+    assert_ok(slk_store_claim_run(a.store, a.study, ids_a[0], "w", 0, 1, &id, err));
+    do_run(&a, ids_a[0], "w", 0, 3);
+    assert_ok(slk_store_claim_run(a.store, a.study, ids_a[1], "w", 0, 1, &id, err));
+    put_epoch(a.store, id, 0, 77); /* begun, and not as b did it */
+    slk_set_fact other[2];
+    make_set(other, &a.facts, 2);
+    assert_ok(slk_store_put_run_facts(a.store, id, other, 2, err));
+    assert_ok(slk_store_claim_run(a.store, a.study, ids_a[3], "w", 0, 1, &id, err));
+    assert_ok(slk_store_fail_run(a.store, id, "w", "broken", err));
+    assert_ok(slk_store_claim_run(a.store, a.study, ids_a[4], "w", 0, 1, &id, err));
+    do_run(&a, ids_a[4], "w", 4, 4);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_ok(slk_store_claim_run(b.store, b.study, ids_b[i], "v", 0, 1, &id, err));
+        do_run(&b, id, "v", i, 3);
+    }
+    assert_ok(slk_store_claim_run(b.store, b.study, ids_b[5], "v", 0, 1, &id, err));
+    slk_p_true p[] = {{5, 0.5}, {6, 0.25}};
+    assert_ok(slk_store_put_p_true(a.store, a.label_set, p, 1, err));
+    assert_ok(slk_store_put_p_true(b.store, b.label_set, p, 2, err));
+    slk_store_close(b.store);
+
+    slk_merge_report report;
+    assert_ok(slk_store_merge(a.store, &report, b.path, err));
+    assert_int_equal(report.n_studies_added, 0);
+    assert_int_equal(report.n_runs_added, 3);
+    assert_int_equal(report.n_runs_equal, 1);
+    assert_int_equal(report.n_p_true_added, 1);
+    assert_ok(slk_store_load_runs(a.store, a.study, &list, &n, err));
+    assert_int_equal(n, 6);
+    for (size_t i = 0; i < n; i++) {
+        unsigned seed = (unsigned)list[i].seed;
+        assert_int_equal(list[i].state, seed == 5 ? SLK_RUN_WAITING : SLK_RUN_DONE);
+        if (seed == 5) continue;
+        assert_epochs(a.store, list[i].id, seed == 4 ? 4 : 3, seed);
+        assert_string_equal(list[i].kernels, "avx512 bf16");
+        assert_int_equal(list[i].n_train, 8);
+        slk_set_fact *facts;
+        size_t n_facts;
+        assert_ok(slk_store_load_run_facts(a.store, list[i].id, &facts, &n_facts, err));
+        assert_int_equal(n_facts, 8);
+        free(facts);
+    }
+    slk_store_free_runs(list, n);
+    assert_fails(slk_store_renew_claim(a.store, ids_a[1], "w", 1, err), SLK_E_STATE, "is done");
+    slk_set_fact *facts;
+    assert_ok(slk_store_load_study_facts(a.store, a.study, SLK_SET_TEST, &facts, &n, err));
+    assert_int_equal(n, 2);
+    free(facts);
+    assert_ok(slk_store_merge(a.store, &report, b.path, err)); /* once more: nothing new */
+    assert_int_equal(report.n_runs_added + report.n_p_true_added, 0);
+    assert_int_equal(report.n_runs_equal, 4);
+    slk_store *fresh = open_store(temp_path("merge-fresh.db")); /* into an empty store */
+    slk_store_close(a.store);
+    assert_ok(slk_store_merge(fresh, &report, a.path, err));
+    assert_int_equal(report.n_studies_added, 1);
+    assert_int_equal(report.n_runs_added, 5);
+    slk_store_close(fresh);
+    slk_facts_release(&a.facts);
+    slk_facts_release(&b.facts);
+}
+
+/* Each kind of contradiction in a run that is finished in both. */
+static void test_merge_conflicts(void **state)
+{
+    (void)state;
+    static const char *const changes[] = {
+        "UPDATE outcome SET refused = x'0000' WHERE epoch = 2 AND asked = 'test'",
+        "UPDATE epoch SET loss = 0.5 WHERE epoch = 1",
+        "DELETE FROM outcome WHERE epoch = 2 AND asked = 'ood'",
+        "UPDATE run_fact SET idk = 1 WHERE position = 1",
+        "UPDATE run SET early_epoch = 0",
+        "UPDATE study_fact SET category = NULL WHERE position = 2",
+        "UPDATE p_true SET p = 0.75",
+        "UPDATE run SET kernels = 'others'", /* not one of them: bits of other kernels differ */
+        "UPDATE epoch SET tokens_per_s = 1, wall_s = 1; UPDATE run SET wall_s = 1, worker = '', claimed_s = 0",
+    };
+    static const char *const messages[] = {"'unknown-50/seed-0' (epoch 2)",
+                                           "(epoch 1)",
+                                           "(epoch 2)",
+                                           "(D)",
+                                           "(epochs)",
+                                           "the study 'a study' (dev facts)",
+                                           "P(True) of fact '0000000000000005'"};
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        fixture f[2];
+        for (int k = 0; k < 2; k++) {
+            slk_set_fact set[3];
+            slk_p_true p = {5, 0.5};
+            open_fixture(&f[k], k ? "conflict-b.db" : "conflict-a.db", 1);
+            make_set(set, &f[k].facts, 3);
+            for (int j = 0; j < 3; j++) set[j].idk = false;
+            assert_ok(slk_store_put_study_facts(f[k].store, f[k].study, SLK_SET_DEV, set, 3, err));
+            assert_ok(slk_store_put_p_true(f[k].store, f[k].label_set, &p, 1, err));
+            do_run(&f[k], claim(&f[k], "w", 0), "w", 1, 3);
+        }
+        slk_store_close(f[1].store);
+        sqlite3 *db;
+        assert_int_equal(sqlite3_open(f[1].path, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, changes[i], NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_close(db);
+        slk_merge_report report;
+        if (i < 7) {
+            assert_fails(slk_store_merge(f[0].store, &report, f[1].path, err), SLK_E_STATE, messages[i]);
+        } else {
+            assert_ok(slk_store_merge(f[0].store, &report, f[1].path, err));
+            assert_int_equal(report.n_runs_skipped, i == 7);
+            assert_int_equal(report.n_runs_equal, i != 7);
+        }
+        assert_epochs(f[0].store, 1, 3, 1);
+        slk_store_close(f[0].store);
+        slk_facts_release(&f[0].facts);
+        slk_facts_release(&f[1].facts);
+    }
+}
+
+/* --- stores of version 1 ------------------------------------------------------------------------------------------ */
+
+static const char *make_version_1(const char *name)
+{
+    const char *path = temp_path(name);
+    char *script, *message = NULL;
+    sqlite3 *db;
+    unlink(path);
+    assert_ok(slk_file_read(&script, &(size_t){0}, SLICK_TEST_DATA "/store/version-1.sql", err));
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    if (sqlite3_exec(db, script, NULL, NULL, &message) != SQLITE_OK) fail_msg("%s", message);
+    sqlite3_close(db);
+    free(script);
+    return path;
+}
+
+static void test_version_1(void **state)
+{
+    (void)state;
+    const char *path = make_version_1("version-1.db");
+    slk_store *store;
+    slk_label *labels;
+    slk_study_info info, *studies;
+    slk_run *runs;
+    slk_run_epoch *epochs;
+    slk_set_fact *facts;
+    slk_p_true *p;
+    size_t n;
+    int64_t study;
+    struct stat before, after;
+    assert_int_equal(stat(path, &before), 0);
+    for (int writing = 0; writing < 2; writing++) {
+        assert_ok(slk_store_open(&store, path, writing ? SLK_STORE_WRITE : SLK_STORE_READ, err));
+        assert_ok(slk_store_load_labels(store, 1, true, &labels, &n, err));
+        assert_int_equal(n, 2);
+        assert_int_equal(labels[1].n_answers, 16);
+        for (size_t i = 0; i < n; i++) slk_label_release(&labels[i]);
+        free(labels);
+        assert_fails(slk_store_find_study(store, &info, 0, err), SLK_E_NOT_FOUND, "no study yet");
+        assert_ok(slk_store_list_studies(store, &studies, &n, err));
+        assert_int_equal(n, 0);
+        assert_ok(slk_store_load_runs(store, 1, &runs, &n, err));
+        assert_int_equal(n, 0);
+        assert_ok(slk_store_load_epochs(store, 1, true, &epochs, &n, err));
+        assert_int_equal(n, 0);
+        assert_ok(slk_store_load_run_facts(store, 1, &facts, &n, err));
+        assert_int_equal(n, 0);
+        assert_ok(slk_store_load_p_true(store, 1, &p, &n, err));
+        assert_int_equal(n, 0);
+        slk_store_close(store);
+        if (writing) continue;
+        assert_int_equal(stat(path, &after), 0); /* reading changed nothing */
+        assert_memory_equal(&before.st_mtim, &after.st_mtim, sizeof before.st_mtim);
+    }
+    assert_ok(slk_store_open(&store, path, SLK_STORE_READ, err)); /* it is of version 2 now, and takes studies */
+    slk_store_close(store);
+    store = open_store(path);
+    assert_ok(slk_store_begin_study(store, &study, "s", "{}", 1, err));
+    /* Merged from a store of version 1: its labels come, and there are no studies to bring. */
+    slk_merge_report report;
+    assert_ok(slk_store_merge(store, &report, make_version_1("version-1-b.db"), err));
+    assert_int_equal(report.n_labels_equal, 2);
+    slk_store_close(store);
+}
+
+/* Killed while it migrates, or two at once: the old store or the new one, and the labels in both. */
+static void test_migration_killed(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 30; round++) {
+        const char *path = make_version_1("migrate.db");
+        pid_t children[2];
+        for (int w = 0; w < 2; w++) {
+            children[w] = fork();
+            assert_true(children[w] >= 0);
+            if (children[w] > 0) continue;
+            slk_store *store;
+            slk_err err = {0};
+            slk_status status = slk_store_open(&store, path, SLK_STORE_WRITE, &err);
+            if (status != SLK_OK) fprintf(stderr, "%s\n", err.msg);
+            slk_store_close(store);
+            _exit(status != SLK_OK);
+        }
+        if (round % 2) usleep((useconds_t)(rand() % 6000));
+        if (round % 2) kill(children[0], SIGKILL);
+        for (int w = 0; w < 2; w++) {
+            int status;
+            assert_int_equal(waitpid(children[w], &status, 0), children[w]);
+            if (WIFEXITED(status)) assert_int_equal(WEXITSTATUS(status), 0);
+        }
+        slk_store *store = open_store(path);
+        slk_label_set_info info;
+        assert_ok(slk_store_find_label_set(store, &info, 1, err));
+        assert_int_equal(info.n_labels, 2);
+        slk_store_close(store);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_study),          cmocka_unit_test(test_claims),
+        cmocka_unit_test(test_epochs),         cmocka_unit_test(test_two_claimers),
+        cmocka_unit_test(test_killed_workers), cmocka_unit_test(test_p_true),
+        cmocka_unit_test(test_merge),          cmocka_unit_test(test_merge_conflicts),
+        cmocka_unit_test(test_version_1),      cmocka_unit_test(test_migration_killed),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    remove_temp();
+    return failed;
+}
