@@ -55,6 +55,7 @@
     X(labels)                                                                                                          \
     X(relabel)                                                                                                         \
     X(merge)                                                                                                           \
+    X(report)                                                                                                          \
     X(bench)
 
 typedef enum slk_group { SLK_GROUP_MODEL, SLK_GROUP_KNOW, SLK_GROUP_MEASURE, SLK_N_GROUPS } slk_group;

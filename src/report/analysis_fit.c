@@ -108,29 +108,22 @@ static double half_fitted(const slk_report_run *run, bool known, bool *never)
  * of Known is not either, nothing can be said. */
 static void measure_half_fitted(slk_analysis *a)
 {
-    slk_by_seed gaps = {.n = 0};
-    size_t n_of[SLK_REPORT_MAX_SEEDS] = {0};
+    slk_seed_means means = {0};
     for (size_t i = 0; i < a->n_fits; i++) {
         const slk_variant *v = slk_analysis_unknown(a, a->fits[i].unknown);
+        slk_by_seed gaps = {.n = 0};
         for (size_t r = 0; r < v->n_runs; r++) {
             bool known_never, unknown_never;
             double known = half_fitted(v->runs[r], true, &known_never);
             double unknown = half_fitted(v->runs[r], false, &unknown_never);
             if (isnan(known) || isnan(unknown) || known_never) continue;
             a->half_fitted_at_least |= unknown_never;
-            size_t k = 0;
-            while (k < gaps.n && gaps.seed[k] != v->runs[r]->info->seed) k++;
-            if (k == gaps.n) {
-                gaps.seed[k] = v->runs[r]->info->seed;
-                gaps.value[k] = 0;
-                gaps.n++;
-            }
-            gaps.value[k] += unknown - known;
-            n_of[k]++;
+            gaps.seed[gaps.n] = v->runs[r]->info->seed;
+            gaps.value[gaps.n++] = unknown - known;
         }
+        slk_seed_means_add(&means, &gaps);
     }
-    for (size_t k = 0; k < gaps.n; k++) gaps.value[k] /= (double)n_of[k];
-    a->half_fitted_gap = slk_estimate_mean(&gaps);
+    a->half_fitted_gap = slk_seed_means_finish(&means);
 }
 
 slk_status slk_analyse_fits(slk_analysis *a, slk_err *err)

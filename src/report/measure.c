@@ -141,6 +141,8 @@ slk_estimate slk_estimate_metric(const slk_dataset *ds, const slk_variant *varia
     slk_by_seed values;
     slk_measure_seeds(&values, ds, variant, duration, metric);
     slk_estimate e = slk_estimate_mean(&values);
+    if (e.low < 0) e.low = 0; /* a share: nothing lies beyond */
+    if (e.high > 100) e.high = 100;
     if (values.n != 1) return e;
     for (size_t i = 0; i < variant->n_runs; i++) {
         const slk_report_run *run = variant->runs[i];
@@ -153,6 +155,27 @@ slk_estimate slk_estimate_metric(const slk_dataset *ds, const slk_variant *varia
         e.facts_only = true;
     }
     return e;
+}
+
+void slk_seed_means_add(slk_seed_means *m, const slk_by_seed *values)
+{
+    for (size_t i = 0; i < values->n; i++) {
+        size_t k = 0;
+        while (k < m->sum.n && m->sum.seed[k] != values->seed[i]) k++;
+        if (k == SLK_REPORT_MAX_SEEDS) return;
+        if (k == m->sum.n) {
+            m->sum.seed[k] = values->seed[i];
+            m->sum.n++;
+        }
+        m->sum.value[k] += values->value[i];
+        m->n_of[k]++;
+    }
+}
+
+slk_estimate slk_seed_means_finish(slk_seed_means *m)
+{
+    for (size_t k = 0; k < m->sum.n; k++) m->sum.value[k] /= (double)m->n_of[k];
+    return slk_estimate_mean(&m->sum);
 }
 
 void slk_by_seed_subtract(slk_by_seed *out, const slk_by_seed *a, const slk_by_seed *b)

@@ -81,7 +81,15 @@ slk_estimate slk_estimate_mean(const slk_by_seed *values);
 /* The same of a variant's metric; one seed gets Wilson's interval where the quantity is a share of facts. */
 slk_estimate slk_estimate_metric(const slk_dataset *ds, const slk_variant *variant, slk_duration duration,
                                  slk_metric metric);
-/* a - b for each seed that both have. */
+/* Mean over several such lists (variants) for each seed: zero-initialise, add lists, finish. */
+typedef struct slk_seed_means {
+    slk_by_seed sum;
+    size_t n_of[SLK_REPORT_MAX_SEEDS];
+} slk_seed_means;
+void slk_seed_means_add(slk_seed_means *m, const slk_by_seed *values);
+slk_estimate slk_seed_means_finish(slk_seed_means *m); /* the mean of the seeds' means */
+
+/* a - b for each seed that both have; out may be a. */
 void slk_by_seed_subtract(slk_by_seed *out, const slk_by_seed *a, const slk_by_seed *b);
 slk_estimate slk_estimate_none(void);
 static inline bool slk_is_measured(const slk_estimate *e)
