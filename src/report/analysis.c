@@ -50,7 +50,7 @@ static void add_duration(slk_analysis *a, slk_when when, int32_t epoch)
     if (when == SLK_AT_EPOCH)
         snprintf(d->name, sizeof d->name, "epoch %d", (int)epoch);
     else
-        snprintf(d->name, sizeof d->name, "%s", when == SLK_AT_EARLY ? "EARLY_STOP" : "CONVERGENCE");
+        snprintf(d->name, sizeof d->name, "%s", when == SLK_AT_EARLY ? "early stop" : "convergence");
 }
 
 /* The study's own fixed epochs, where its description names some ("durations": [10, 20]); else the evaluated epochs

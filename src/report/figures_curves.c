@@ -323,7 +323,7 @@ static void draw_figure6(slk_svg *svg, const slk_analysis *a, slk_box box)
         const slk_fit_curve *fit = &a->fits[i];
         slk_box cell = {box.x + (double)(i % columns) * width, box.y + (double)(i / columns) * PANEL6, width, PANEL6};
         slk_plot p = {.svg = svg};
-        p.box = (slk_box){cell.x + 34, cell.y + 30, cell.width - 34 - 12, PANEL6 - 30 - 40};
+        p.box = (slk_box){cell.x + 40, cell.y + 30, cell.width - 40 - 12, PANEL6 - 30 - 40};
         set_epochs(&p, fit);
         slk_svg_textf(svg, cell.x + 2, cell.y + 14, SLK_ANCHOR_START, "panel", "%s%% Unknown",
                       slk_say(fit->unknown, 0).text);
@@ -331,13 +331,14 @@ static void draw_figure6(slk_svg *svg, const slk_analysis *a, slk_box box)
         epoch_axis(&p, fit, 5, i + columns >= a->n_fits ? "epochs" : NULL);
         draw_early_rule(&p, fit, false);
         draw_fit(&p, fit, false, NULL);
-        if (i == 0) slk_svg_text(svg, slk_plot_x(&p, fit->early) + 4, p.box.y + p.box.height - 8, SLK_ANCHOR_START, "note", "early stop");
-        /* Named where there is room: below the end of a line that rises to the top. */
-        bool first_mixed = fit == a->half || (!a->half && i == 0);
-        if (!first_mixed) continue;
-        double middle = p.x1 * 0.5;
-        slk_svg_text(svg, slk_plot_x(&p, middle * 0.5), slk_plot_y(&p, 100) - 4, SLK_ANCHOR_START, "name c-known", "Known");
-        slk_svg_text(svg, slk_plot_x(&p, middle * 1.25), slk_plot_y(&p, 38), SLK_ANCHOR_START, "name c-unknown", "Unknown");
+        if (i == 0)
+            slk_svg_text(svg, slk_plot_x(&p, fit->early) + 4, p.box.y + p.box.height - 8, SLK_ANCHOR_START, "note",
+                         "early stop");
+        if (fit != a->half) continue; /* lines are named once */
+        slk_svg_text(svg, slk_plot_x(&p, 0.3 * p.x1), slk_plot_y(&p, 100) + 15, SLK_ANCHOR_START, "name c-known",
+                     "Known");
+        slk_svg_text(svg, slk_plot_x(&p, 0.62 * p.x1), slk_plot_y(&p, 30), SLK_ANCHOR_START, "name c-unknown",
+                     "Unknown");
     }
 }
 

@@ -176,7 +176,7 @@ static bool add_item1(slk_analysis *a)
                                                                   : why_missing(low, high, true, not_run);
         ok = ok && (e.n == 0 ? add(a, &c, e, n_short, "%s", why)
                              : add(a, &c, e, n_short,
-                                   "Trained to CONVERGENCE on %s%% Unknown, the model answers %s %s %s of its %s "
+                                   "Trained to convergence on %s%% Unknown facts, the model answers %s %s %s of its %s "
                                    "questions rightly than on %s%%",
                                    slk_say(most, 0).text, slk_say(fabs(e.value), 1).text, plural(e.value),
                                    more_or_less(e.value, "more", "fewer"), set ? "out-of-distribution" : "test",
@@ -191,7 +191,7 @@ static bool add_item1(slk_analysis *a)
     if (!ok) return false;
     if (e.n == 0) return add(a, &c, e, n_short, "%s", why_missing(low, high, true, not_run));
     return add(a, &c, e, n_short,
-               "From EARLY_STOP to CONVERGENCE the gap between %s%% and %s%% Unknown %s by %s %s", slk_say(most, 0).text,
+               "From the early stop to convergence the gap between %s%% and %s%% Unknown facts %s by %s %s", slk_say(most, 0).text,
                slk_say(least, 0).text, more_or_less(e.value, "narrows", "widens"), slk_say(fabs(e.value), 1).text,
                plural(e.value));
 }
@@ -236,13 +236,13 @@ static bool add_item2(slk_analysis *a)
                      a->n_pairs ? "no pair of D and D_Known has a seed that counts" : "no D_Known beside its D is finished");
         else if (k == 2)
             ok = add(a, &claims[k], e, n_short,
-                     "From EARLY_STOP to CONVERGENCE, D without its Unknown facts %s %s %s of test accuracy (mean of "
+                     "From the early stop to convergence, D without its Unknown facts %s %s %s of test accuracy (mean of "
                      "D_Known at %s%%)",
                      more_or_less(e.value, "gains", "loses"), slk_say(fabs(e.value), 1).text, plural(e.value), at);
         else
             ok = add(a, &claims[k], e, n_short,
                      "At %s, D is %s %s %s than the same D without its Unknown facts (mean of D at %s%% Unknown)",
-                     k ? "CONVERGENCE" : "EARLY_STOP", slk_say(fabs(e.value), 1).text, plural(e.value),
+                     k ? "convergence" : "the early stop", slk_say(fabs(e.value), 1).text, plural(e.value),
                      more_or_less(e.value, "better", "worse"), at);
         slk_buf_release(&shares);
     }
@@ -275,7 +275,7 @@ static bool add_item3(slk_analysis *a)
     slk_estimate e = early_gap(a);
     bool ok = e.n == 0 ? add(a, &gap, e, 0, "%s", why)
                        : add(a, &gap, e, 0,
-                             "At EARLY_STOP the share of training facts that is fitted is %s %s %s among Known than among "
+                             "At the early stop the share of training facts that is fitted is %s %s %s among Known than among "
                              "Unknown ones",
                              slk_say(fabs(e.value), 1).text, plural(e.value),
                              more_or_less(e.value, "higher", "lower"));
@@ -344,7 +344,7 @@ static bool add_item5(slk_analysis *a)
                  ? add(a, &claims[k], e, n_short, "%s", why_missing(maybe, highly, late, not_run))
                  : add(a, &claims[k], e, n_short,
                        "At %s, training on MaybeKnown facts alone gives %s %s %s %s than training on HighlyKnown ones",
-                       late ? "CONVERGENCE" : "EARLY_STOP", slk_say(fabs(e.value), 1).text, plural(e.value),
+                       late ? "convergence" : "the early stop", slk_say(fabs(e.value), 1).text, plural(e.value),
                        more_or_less(e.value, "more", "less"),
                        k == 2 ? "accuracy on MaybeKnown test facts" : "test accuracy");
     }
@@ -356,7 +356,7 @@ static bool add_item5(slk_analysis *a)
         return add(a, &claims[3], e, short_runs(unknown), "%s",
                    why_missing(unknown, unknown, true, "D_Unknown is not finished"));
     return add(a, &claims[3], e, short_runs(unknown),
-               "Trained on Unknown facts alone, the model %s %s %s from EARLY_STOP to CONVERGENCE",
+               "Trained on Unknown facts alone, the model %s %s %s from the early stop to convergence",
                more_or_less(e.value, "gains", "loses"), slk_say(fabs(e.value), 1).text, plural(e.value));
 }
 
@@ -385,11 +385,11 @@ static bool add_item6(slk_analysis *a)
             ok = add(a, &claims[k], e, n_short,
                      "At %s, of the questions it answers the model trained to say \xE2\x80\x9CI don\xE2\x80\x99t "
                      "know\xE2\x80\x9D gets %s %s %s right than plain D; it answers %s%%",
-                     k ? "CONVERGENCE" : "EARLY_STOP", slk_say(fabs(e.value), 1).text, plural(e.value),
+                     k ? "convergence" : "the early stop", slk_say(fabs(e.value), 1).text, plural(e.value),
                      more_or_less(e.value, "more", "fewer"), slk_say(t->answered[1][k].value, 1).text);
         else
             ok = add(a, &claims[k], e, n_short,
-                     "From EARLY_STOP to CONVERGENCE, its accuracy on answered questions %s by %s %s",
+                     "From the early stop to convergence, its accuracy on answered questions %s by %s %s",
                      more_or_less(e.value, "rises", "falls"), slk_say(fabs(e.value), 1).text, plural(e.value));
     }
     return ok;
@@ -428,7 +428,7 @@ static bool add_item7(slk_analysis *a)
     if (!most) return add(a, &bound, e, 0, "no single-category D is finished");
     if (e.facts_only) e.low = e.high = NAN;
     return add(a, &bound, e, 0, "Of Unknown test questions at most %s%% are answered rightly, by %s at %s",
-               slk_say(e.value, 1).text, most->name, late_most ? "CONVERGENCE" : "EARLY_STOP");
+               slk_say(e.value, 1).text, most->name, late_most ? "convergence" : "the early stop");
 }
 
 slk_status slk_analyse_findings(slk_analysis *a, slk_err *err)

@@ -158,6 +158,12 @@ static double reach(const slk_finding *f)
     return most;
 }
 
+/* Accuracy in points; shares of fitted facts are of another size. */
+static bool on_common_scale(const slk_finding *f)
+{
+    return f->at.n && !strcmp(f->unit, "points") && f->item != 3;
+}
+
 static void add_strip(slk_buf *b, const slk_finding *f, double scale)
 {
     if (f->at.n == 0) return;
@@ -184,7 +190,7 @@ static void add_value(slk_buf *b, const slk_finding *f)
     bool with_sign = f->side != SLK_BELOW_BOUND;
     slk_buf_addf(b, "<b>%s</b> %s", (with_sign ? slk_say_signed(f->at.value, 1) : slk_say(f->at.value, 1)).text, f->unit);
     if (!isnan(f->at.low))
-        slk_buf_addf(b, " (%s)", slk_say_interval(f->at.low, f->at.high, 1, with_sign).text);
+        slk_buf_addf(b, "<br>%s", slk_say_interval(f->at.low, f->at.high, 1, with_sign).text);
 }
 
 void slk_html_findings(slk_buf *b, const slk_analysis *a)
@@ -192,10 +198,10 @@ void slk_html_findings(slk_buf *b, const slk_analysis *a)
     double scale = 5;
     for (size_t i = 0; i < a->n_findings; i++) {
         const slk_finding *f = &a->findings[i];
-        if (f->at.n && !strcmp(f->unit, "points")) scale = fmax(scale, reach(f) * 1.1);
+        if (on_common_scale(f)) scale = fmax(scale, reach(f) * 1.1);
     }
     slk_buf_add_str(b, "<div class=\"findings\"><div class=\"finding head\"><span>The paper\xE2\x80\x99s claim</span>"
-                       "<span>Measured, with 95% interval</span><span></span></div>\n");
+                       "<span></span><span class=\"right\">Measured, 95% interval</span><span></span></div>\n");
     int item = 0;
     for (size_t i = 0; i < a->n_findings; i++) {
         const slk_finding *f = &a->findings[i];
@@ -206,14 +212,14 @@ void slk_html_findings(slk_buf *b, const slk_analysis *a)
         slk_buf_add_str(b, "<div class=\"finding\"><span>");
         slk_escape_xml(b, f->title);
         slk_buf_add_str(b, "</span><div class=\"strip\">");
-        add_strip(b, f, !strcmp(f->unit, "points") ? scale : fmax(reach(f) * 1.1, 1));
-        slk_buf_add_str(b, "<div class=\"value\">");
+        add_strip(b, f, on_common_scale(f) ? scale : fmax(reach(f) * 1.1, 1));
+        slk_buf_add_str(b, "</div><div class=\"value\">");
         add_value(b, f);
-        slk_buf_addf(b, "</div></div><span class=\"right\"><span class=\"badge %s\">%s</span></span></div>\n",
+        slk_buf_addf(b, "</div><span class=\"right\"><span class=\"badge %s\">%s</span></span></div>\n",
                      slk_verdict_class(f->verdict), slk_verdict_words(f));
     }
     slk_buf_addf(b, "</div>\n<p class=\"legend\">Dot and line: this run. Diamond: the paper\xE2\x80\x99s value, where it gives one. "
-                    "The vertical line is 0; strips in points share one scale, to \xC2\xB1%s. A claim counts as reproduced when "
+                    "The vertical line is 0; strips of accuracy share one scale, to \xC2\xB1%s. A claim counts as reproduced when "
                     "the whole interval lies on the paper\xE2\x80\x99s side of 0, or, for \xE2\x80\x9Cno "
                     "difference\xE2\x80\x9D, within 2 points.</p>\n",
                  slk_say(scale, 0).text);

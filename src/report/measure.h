@@ -28,7 +28,7 @@ typedef enum slk_when { SLK_AT_EARLY, SLK_AT_EPOCH, SLK_AT_CONVERGENCE } slk_whe
 typedef struct slk_duration {
     slk_when when;
     int32_t epoch; /* SLK_AT_EPOCH */
-    char name[24]; /* "EARLY_STOP", "epoch 10", "CONVERGENCE" */
+    char name[24]; /* "early stop", "epoch 10", "convergence" */
 } slk_duration;
 
 typedef struct slk_variant {

@@ -164,7 +164,7 @@ void slk_labels_add(slk_labels *l, double y, const char *class, const char *text
     if (l->n == SLK_MAX_LABELS || isnan(y)) return;
     struct slk_label_at *item = &l->items[l->n++];
     item->y = y;
-    item->class = class;
+    snprintf(item->class, sizeof item->class, "%s", class);
     snprintf(item->text, sizeof item->text, "%s", text);
     snprintf(item->more, sizeof item->more, "%s", more);
 }

@@ -56,7 +56,7 @@ typedef struct slk_labels {
     struct slk_label_at {
         double y;
         char text[64], more[64]; /* more: a second line, quieter; "": none */
-        const char *class;
+        char class[32];
     } items[SLK_MAX_LABELS];
     size_t n;
 } slk_labels;
