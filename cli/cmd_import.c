@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/file.h"
 #include "data/import.h"
+#include "example_input.h"
 #include "store/facts.h"
 #include "store_common.h"
 #include "terminal.h"
@@ -76,30 +77,15 @@ static slk_filter_options filter_options(void)
     };
 }
 
-/* --map, all of them: "question=prompt,answer=completion". */
-static slk_status read_map(slk_field_map *map, slk_cli *cli, slk_err *err)
-{
-    slk_err problem = {0};
-    slk_buf text;
-    slk_buf_init(&text);
-    for (size_t i = 0; i < opt.map.n; i++) slk_buf_addf(&text, "%s%s", i ? "," : "", opt.map.items[i]);
-    slk_status status = text.failed ? slk_fail(err, SLK_E_MEMORY, "out of memory") : SLK_OK;
-    if (status == SLK_OK) status = slk_field_map_init(map, text.data, &problem);
-    slk_buf_release(&text);
-    if (status == SLK_E_ARG) return slk_cli_usage(cli, err, "--map: %s", problem.msg);
-    if (problem.code && err) *err = problem;
-    if (status == SLK_OK && map->asked[SLK_FIELD_CATEGORY])
-        return slk_cli_usage(cli, err, "--map: an import has no categories: slick probe finds them");
-    return status;
-}
-
 static slk_status read_files(slk_facts *facts, slk_import_report *report, slk_cli *cli, slk_err *err)
 {
     slk_field_map map = {0};
     slk_filter_options filters = filter_options();
     slk_read_options reading;
     slk_read_options_init(&reading);
-    slk_status status = read_map(&map, cli, err);
+    slk_status status = slk_cli_read_map(&map, cli, &opt.map, err);
+    if (status == SLK_OK && map.asked[SLK_FIELD_CATEGORY])
+        status = slk_cli_usage(cli, err, "--map: an import has no categories: slick probe finds them");
     if (status == SLK_OK) {
         reading.map = &map;
         reading.format = slk_data_format_parse(opt.format);

@@ -55,10 +55,13 @@
     X(labels)                                                                                                          \
     X(relabel)                                                                                                         \
     X(merge)                                                                                                           \
+    X(mix)                                                                                                             \
+    X(train)                                                                                                           \
+    X(eval)                                                                                                            \
     X(report)                                                                                                          \
     X(bench)
 
-typedef enum slk_group { SLK_GROUP_MODEL, SLK_GROUP_KNOW, SLK_GROUP_MEASURE, SLK_N_GROUPS } slk_group;
+typedef enum slk_group { SLK_GROUP_MODEL, SLK_GROUP_KNOW, SLK_GROUP_TRAIN, SLK_GROUP_MEASURE, SLK_N_GROUPS } slk_group;
 
 typedef struct slk_cli slk_cli;
 
@@ -85,8 +88,9 @@ struct slk_cli {
     const char *dtype; /* "f32", "bf16", or NULL: bf16 where the processor has it */
     bool json, quiet, force;
     /* what run() may set */
-    bool verdict;  /* a --fail-if condition holds: exit 3 */
-    bool is_usage; /* set by slk_cli_usage: exit 2 */
+    const char *output; /* where what is finished lies, if not in the store: for the message after Ctrl-C */
+    bool verdict;       /* a --fail-if condition holds: exit 3 */
+    bool is_usage;      /* set by slk_cli_usage: exit 2 */
 };
 
 extern const slk_option slk_global_options[];

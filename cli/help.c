@@ -114,7 +114,8 @@ void slk_help_command(FILE *stream, const slk_command *command)
 
 void slk_help_overview(FILE *stream)
 {
-    static const char *const GROUPS[SLK_N_GROUPS] = {"Look at a model", "Facts and knowledge", "Measuring"};
+    static const char *const GROUPS[SLK_N_GROUPS] = {"Look at a model", "Facts and knowledge", "Fine-tuning",
+                                                     "Measuring"};
     int width = help_width(stream);
     fputs("slick: what a language model already knows about your fine-tuning data\n\n"
           "usage: slick [GLOBAL OPTIONS] COMMAND [ARGUMENTS]\n",

@@ -55,8 +55,7 @@ static int choose_decimals(const slk_summary *s)
     return 1;
 }
 
-/* What Wikidata calls a relation of EntityQuestions, shortened; "" for others. */
-static void describe_relation(char *out, size_t n_bytes, const char *relation)
+void slk_describe_relation(char *out, size_t n_bytes, const char *relation)
 {
     const slk_eq_relation *known = slk_eq_find_relation(relation);
     int len = snprintf(out, n_bytes, "%s", known ? known->name : "");
@@ -78,7 +77,7 @@ static void add_row(slk_table *t, const slk_summary *s, const slk_summary_row *r
         slk_table_cell(t, "%.*f (%.*f-%.*f)", decimals, 100.0 * (double)row->n[c] / (double)n, decimals, 100 * w.low,
                        decimals, 100 * w.high);
     }
-    if (row != &s->all && strcmp(s->by, "relation") == 0) describe_relation(what, sizeof what, row->name);
+    if (row != &s->all && strcmp(s->by, "relation") == 0) slk_describe_relation(what, sizeof what, row->name);
     slk_table_cell(t, "%s", what);
 }
 

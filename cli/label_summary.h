@@ -25,6 +25,9 @@ void slk_summary_release(slk_summary *summary);
 /* Count one fact. false: out of memory. */
 bool slk_summary_add(slk_summary *summary, const char *group, slk_category category);
 
+/* What Wikidata calls a relation of EntityQuestions, shortened to n_bytes; "" for others. */
+void slk_describe_relation(char *out, size_t n_bytes, const char *relation);
+
 /* Shares are of the facts that have a category: unlabelable ones are counted apart. */
 slk_status slk_summary_print(const slk_summary *summary, FILE *stream, slk_err *err);
 void slk_summary_print_csv(const slk_summary *summary, FILE *stream);

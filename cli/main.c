@@ -162,7 +162,8 @@ static int run_command(void)
     if (cli.is_usage) return usage_error(&err);
     if (status == SLK_E_INTERRUPTED) {
         finish(EXIT_FAILED);
-        print_error("stopped; what was finished is in %s, and the same command goes on from there", cli.store);
+        print_error("stopped; what was finished is in %s, and the same command goes on from there",
+                    cli.output ? cli.output : cli.store);
         return EXIT_FAILED;
     }
     if (ferror(stdout) && reader_is_gone()) return EXIT_DONE;

@@ -17,7 +17,9 @@ declare -gA _slick_options=(
     [labels]='--by --labels --split --relations --csv --jsonl --review --list'
     [relabel]='--n-ex --samples --match --labels --split --relations --jsonl'
     [merge]=''
-    [bench]='--relations --limit --answers --batch-tokens'
+    [mix]='--unknown --drop-unknown --idk --only --natural --size --beside --set --labels --relations --output'
+    [eval]='--match --template --answers --jsonl --map --format --batch-tokens --adapter'
+    [bench]='--relations --limit --answers --batch-tokens --batch --steps --no-share'
     [help]=''
 )
 
@@ -46,13 +48,14 @@ _slick() {
     --split) words='train dev test'; [ "$command" != probe ] || words+=' all' ;;
     --pool) words='train dev test' ;;
     --match) words='em strict contains f1:' ;;
-    --answers) words='none greedy all' ;;
+    --answers) [ "$command" = eval ] || words='none greedy all' ;;
     --by) words='relation split' ;;
+    --only) words='HighlyKnown MaybeKnown WeaklyKnown Unknown' ;;
     --format) words='auto jsonl json csv tsv' ;;
     --overlap) words='subject subject-or-object none' ;;
     --seed | --threads | --limit | --shard | --n-ex | --shots | --samples | --temperature | --top-k | --top | \
         --batch-tokens | --max-tokens | --tokens | --text | --stop | --name | --map | --ood | --set | --relations | \
-        --labels | --review)
+        --labels | --review | --unknown | --size | --beside)
         return
         ;;
     --store | --template | --output | -o | --adapter | --merge)
@@ -72,7 +75,7 @@ _slick() {
     else
         case $command in
         import) words=entityquestions ;;
-        bench) words='gemm forward label' ;;
+        bench) words='gemm forward label train' ;;
         esac
         mapfile -t COMPREPLY < <(
             compgen -W "$words" -- "$word"

@@ -177,7 +177,7 @@ static slk_status take_gguf_tensor(slk_adapter *a, const slk_gguf_tensor *t, slk
     /* as llama.cpp: alpha 0 means no scale */
     if (s != SLK_OK || is_b) return s;
     p->scale = a->alpha != 0 && m.n_rows > 0 ? a->alpha / (double)m.n_rows : 1;
-    if (!strcmp(entry->gguf, "blk.#.attn_q")) p->scale /= slk_config_query_factor(&a->config);
+    if (entry && !strcmp(entry->gguf, "blk.#.attn_q")) p->scale /= slk_config_query_factor(&a->config);
     return s;
 }
 

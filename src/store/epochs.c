@@ -159,7 +159,7 @@ static slk_status insert_epoch(slk_store *store, int64_t run_id, const slk_run_e
 
 static slk_status put_epoch(slk_store *store, int64_t run_id, const slk_run_epoch *epoch, slk_err *err)
 {
-    slk_run run;
+    slk_study_run run;
     slk_run_epoch *there = NULL;
     size_t n_there = 0;
     char name[SLK_RUN_NAME_BYTES];

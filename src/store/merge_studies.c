@@ -141,11 +141,12 @@ slk_status slk_merge_studies(slk_store *store, slk_merge_report *report, const c
     if (status != SLK_OK || version < 2) return status; /* it has no studies */
     status = merge_p_true(store, report, other_path, err);
     if (status == SLK_OK)
-        status = slk_merge_change(store,
-                                  "INSERT INTO main.study SELECT NULL, o.name, o.description, lm.id, o.created, "
-                                  "o.version FROM other.study o " JOIN_LABEL_SETS "WHERE true ORDER BY o.id "
-                                  "ON CONFLICT DO NOTHING",
-                                  &report->n_studies_added, 0, 0, err);
+        status =
+            slk_merge_change(store,
+                             "INSERT INTO main.study SELECT NULL, o.name, o.shown, o.description, lm.id, o.created, "
+                             "o.version FROM other.study o " JOIN_LABEL_SETS "WHERE true ORDER BY o.id "
+                             "ON CONFLICT DO NOTHING",
+                             &report->n_studies_added, 0, 0, err);
     while (status == SLK_OK) {
         int64_t here;
         status = slk_store_query_int(store, &there, &found, err,

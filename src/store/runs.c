@@ -17,7 +17,7 @@ const char *slk_run_state_name(slk_run_state state)
     return (int)state < N_STATES ? STATES[state] : "?";
 }
 
-const char *slk_run_name(char *out, const slk_run *run)
+const char *slk_run_name(char *out, const slk_study_run *run)
 {
     char lr[32];
     for (int digits = 1; digits <= 17; digits++) { /* the fewest that give the number back */
@@ -35,7 +35,7 @@ bool slk_same_double(double a, double b)
 
 /* --- adding and listing ------------------------------------------------------------------------------------------- */
 
-static slk_status insert_runs(slk_store *store, int64_t study_id, const slk_run *runs, size_t n, slk_err *err)
+static slk_status insert_runs(slk_store *store, int64_t study_id, const slk_study_run *runs, size_t n, slk_err *err)
 {
     bool found;
     int64_t one;
@@ -53,7 +53,7 @@ static slk_status insert_runs(slk_store *store, int64_t study_id, const slk_run 
                                    "write runs", err);
     if (status != SLK_OK) return status;
     for (size_t i = 0; i < n && status == SLK_OK; i++) {
-        const slk_run *r = &runs[i];
+        const slk_study_run *r = &runs[i];
         int code =
             slk_store_bind(stmt, "ittdtud", study_id, r->variant, r->kind, r->unknown, r->category, r->seed, r->lr);
         status = slk_store_run_bound(store, stmt, code, "write runs", err);
@@ -62,7 +62,7 @@ static slk_status insert_runs(slk_store *store, int64_t study_id, const slk_run 
     return status;
 }
 
-slk_status slk_store_put_runs(slk_store *store, int64_t study_id, const slk_run *runs, size_t n, slk_err *err)
+slk_status slk_store_put_runs(slk_store *store, int64_t study_id, const slk_study_run *runs, size_t n, slk_err *err)
 {
     for (size_t i = 0; i < n; i++) {
         if (!runs[i].variant[0] || !isfinite(runs[i].lr) || !isfinite(runs[i].unknown))
@@ -78,7 +78,7 @@ slk_status slk_store_put_runs(slk_store *store, int64_t study_id, const slk_run 
     "early_epoch, last_epoch, fitted, wall_s FROM run "
 
 /* false: out of memory. */
-static bool read_run(slk_run *out, sqlite3_stmt *stmt)
+static bool read_run(slk_study_run *out, sqlite3_stmt *stmt)
 {
     char state[16];
     memset(out, 0, sizeof *out);
@@ -104,13 +104,13 @@ static bool read_run(slk_run *out, sqlite3_stmt *stmt)
     return slk_store_column_text(&out->error, stmt, 8);
 }
 
-void slk_store_free_runs(slk_run *runs, size_t n)
+void slk_store_free_runs(slk_study_run *runs, size_t n)
 {
     for (size_t i = 0; runs && i < n; i++) free(runs[i].error);
     free(runs);
 }
 
-slk_status slk_store_load_runs(slk_store *store, int64_t study_id, slk_run **runs, size_t *n, slk_err *err)
+slk_status slk_store_load_runs(slk_store *store, int64_t study_id, slk_study_run **runs, size_t *n, slk_err *err)
 {
     size_t cap = 0;
     sqlite3_stmt *stmt;
@@ -132,7 +132,7 @@ slk_status slk_store_load_runs(slk_store *store, int64_t study_id, slk_run **run
     return status;
 }
 
-slk_status slk_store_load_run(slk_store *store, int64_t id, slk_run *run, slk_err *err)
+slk_status slk_store_load_run(slk_store *store, int64_t id, slk_study_run *run, slk_err *err)
 {
     sqlite3_stmt *stmt;
     bool row = false;
@@ -168,7 +168,7 @@ slk_status slk_store_claim_run(slk_store *store, int64_t study_id, int64_t only,
                                double stale_s, int64_t *run_id, slk_err *err)
 {
     *run_id = 0;
-    if (strlen(worker) >= sizeof((slk_run *)0)->worker)
+    if (strlen(worker) >= sizeof((slk_study_run *)0)->worker)
         return slk_fail(err, SLK_E_ARG, "%s: the worker's name is too long: %s", store->path, worker);
     slk_status status = slk_store_begin(store, err);
     if (status != SLK_OK) return status;
@@ -180,7 +180,7 @@ slk_status slk_store_claim_run(slk_store *store, int64_t study_id, int64_t only,
 /* What became of the claim that `worker` had. */
 static slk_status lost(slk_store *store, int64_t run_id, const char *worker, slk_err *err)
 {
-    slk_run run;
+    slk_study_run run;
     char name[SLK_RUN_NAME_BYTES];
     slk_status status = slk_store_load_run(store, run_id, &run, err);
     if (status != SLK_OK) return status;
@@ -249,7 +249,7 @@ slk_status slk_store_retry_runs(slk_store *store, int64_t study_id, size_t *n, s
                             "UPDATE run SET state = 'waiting' WHERE study_id = ? AND state = 'failed'", "i", study_id);
 }
 
-slk_status slk_store_finish_run(slk_store *store, const slk_run *run, const char *worker, slk_err *err)
+slk_status slk_store_finish_run(slk_store *store, const slk_study_run *run, const char *worker, slk_err *err)
 {
     size_t n;
     slk_status status = slk_store_change(store, &n, "finish run", err,

@@ -28,7 +28,8 @@ const char *slk_run_state_name(slk_run_state state);
 typedef struct slk_study_info {
     int64_t id;
     char name[64];
-    char *description; /* JSON: everything that decides results; free() it with slk_study_info_release */
+    char *description; /* JSON: everything that decides results; freed, as `shown`, by slk_study_info_release */
+    char *shown;       /* JSON: how it is shown: {"durations": [10, 20]}; "{}" at first */
     int64_t label_set_id;
     char created[24], version[24];
 } slk_study_info;
@@ -37,6 +38,8 @@ void slk_study_info_release(slk_study_info *info);
 /* The study of this description, made when there is none; a longer name is cut. Errors: SLK_E_NOT_FOUND (label set). */
 slk_status slk_store_begin_study(slk_store *store, int64_t *id, const char *name, const char *description,
                                  int64_t label_set_id, slk_err *err);
+/* Change what decides no result: its name and `shown`. Errors: SLK_E_NOT_FOUND. */
+slk_status slk_store_show_study(slk_store *store, int64_t id, const char *name, const char *shown, slk_err *err);
 /* id 0: the newest. Errors: SLK_E_NOT_FOUND. */
 slk_status slk_store_find_study(slk_store *store, slk_study_info *out, int64_t id, slk_err *err);
 /* Newest first; slk_study_info_release() each, then free(*items). */
@@ -61,7 +64,7 @@ slk_status slk_store_put_study_facts(slk_store *store, int64_t study_id, slk_stu
 slk_status slk_store_load_study_facts(slk_store *store, int64_t study_id, slk_study_set set, slk_set_fact **facts,
                                       size_t *n, slk_err *err);
 
-typedef struct slk_run {
+typedef struct slk_study_run {
     int64_t id;
     char variant[48];  /* "unknown-50", "known-of-50", "only-MaybeKnown", "natural", "idk-50" */
     char kind[16];     /* "unknown" "known" "only" "natural" "idk" */
@@ -78,17 +81,17 @@ typedef struct slk_run {
     bool fitted;                     /* at the end at least 95% of D are fitted: CONVERGENCE holds */
     double wall_s;                   /* of a finished run: its epochs' wall_s together */
     char kernels[48];                /* that its bits were made with ("avx512 bf16 ..."); "": not started */
-} slk_run;
+} slk_study_run;
 
 #define SLK_RUN_NAME_BYTES 128
 /* Write "unknown-50/seed-1/lr-1e-05" into out [SLK_RUN_NAME_BYTES]: what --only takes. Returns out. */
-const char *slk_run_name(char *out, const slk_run *run);
+const char *slk_run_name(char *out, const slk_study_run *run);
 
 /* Runs of a study that are not there yet are added (variant, seed, lr name them); those that are stay as they are. */
-slk_status slk_store_put_runs(slk_store *store, int64_t study_id, const slk_run *runs, size_t n, slk_err *err);
+slk_status slk_store_put_runs(slk_store *store, int64_t study_id, const slk_study_run *runs, size_t n, slk_err *err);
 /* In the order they were added; release with slk_store_free_runs, which frees the array, too. */
-slk_status slk_store_load_runs(slk_store *store, int64_t study_id, slk_run **runs, size_t *n, slk_err *err);
-void slk_store_free_runs(slk_run *runs, size_t n);
+slk_status slk_store_load_runs(slk_store *store, int64_t study_id, slk_study_run **runs, size_t *n, slk_err *err);
+void slk_store_free_runs(slk_study_run *runs, size_t n);
 
 /* Take a waiting run, or a claimed one whose claim is older than stale_s seconds (those first: they are begun), in one
  * transaction. only: this run or none; 0: any of the study. *run_id 0: none. */
@@ -137,7 +140,7 @@ slk_status slk_store_load_epochs(slk_store *store, int64_t run_id, bool with_bit
                                  slk_err *err);
 /* The run is complete: early_epoch, last_epoch, fitted, n_train, wall_s of `run` are written, and the claim ends.
  * Errors: SLK_E_STATE (as slk_store_renew_claim). */
-slk_status slk_store_finish_run(slk_store *store, const slk_run *run, const char *worker, slk_err *err);
+slk_status slk_store_finish_run(slk_store *store, const slk_study_run *run, const char *worker, slk_err *err);
 
 /* P(True) of a fact under a model (STUDY.md section 4, item 7), kept with a label set. */
 typedef struct slk_p_true {

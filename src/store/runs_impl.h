@@ -12,7 +12,7 @@ static inline bool slk_store_has_studies(const slk_store *store)
 }
 
 /* Run `id` (release with free(run->error)). Errors: SLK_E_NOT_FOUND. */
-slk_status slk_store_load_run(slk_store *store, int64_t id, slk_run *run, slk_err *err);
+slk_status slk_store_load_run(slk_store *store, int64_t id, slk_study_run *run, slk_err *err);
 
 /* NaN-safe: the same 64 bits. */
 bool slk_same_double(double a, double b);

@@ -6,6 +6,8 @@ const char slk_store_schema_2[] =
     "CREATE TABLE study (\n"
     "  id INTEGER PRIMARY KEY,\n"
     "  name TEXT NOT NULL,            -- for people; no part of the key\n"
+    "  shown TEXT NOT NULL,           -- JSON: what decides how it is shown and not what comes out; no part of the "
+    "key\n"
     "  description TEXT NOT NULL,     -- JSON, canonical\n"
     "  label_set_id INTEGER NOT NULL REFERENCES label_set(id),\n"
     "  created TEXT NOT NULL,         -- UTC, 2026-01-31T12:00:00Z\n"

@@ -12,7 +12,8 @@ void slk_study_info_release(slk_study_info *info)
 {
     if (!info) return;
     free(info->description);
-    info->description = NULL;
+    free(info->shown);
+    info->description = info->shown = NULL;
 }
 
 static slk_status find_or_insert(slk_store *store, int64_t *id, const char *name, const char *description,
@@ -29,9 +30,10 @@ static slk_status find_or_insert(slk_store *store, int64_t *id, const char *name
                                      "SELECT id FROM study WHERE label_set_id = ? AND description = ?", "it",
                                      label_set_id, description);
     if (status != SLK_OK || found) return status;
-    status = slk_store_change(store, NULL, "write study", err,
-                              "INSERT INTO study VALUES (NULL, ?, ?, ?, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), ?)",
-                              "ttit", name, description, label_set_id, SLICK_VERSION);
+    status =
+        slk_store_change(store, NULL, "write study", err,
+                         "INSERT INTO study VALUES (NULL, ?, '{}', ?, ?, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), ?)",
+                         "ttit", name, description, label_set_id, SLICK_VERSION);
     *id = sqlite3_last_insert_rowid(store->db);
     return status;
 }
@@ -45,7 +47,16 @@ slk_status slk_store_begin_study(slk_store *store, int64_t *id, const char *name
     return slk_store_end(store, find_or_insert(store, id, name, description, label_set_id, err), err);
 }
 
-#define STUDY_COLUMNS "SELECT id, name, description, label_set_id, created, version FROM study "
+slk_status slk_store_show_study(slk_store *store, int64_t id, const char *name, const char *shown, slk_err *err)
+{
+    size_t n;
+    slk_status status = slk_store_change(store, &n, "write study", err,
+                                         "UPDATE study SET name = ?, shown = ? WHERE id = ?", "tti", name, shown, id);
+    if (status != SLK_OK || n > 0) return status;
+    return slk_fail(err, SLK_E_NOT_FOUND, "%s: no study %lld", store->path, (long long)id);
+}
+
+#define STUDY_COLUMNS "SELECT id, name, description, label_set_id, created, version, shown FROM study "
 
 static bool read_study(slk_study_info *out, sqlite3_stmt *stmt)
 {
@@ -55,7 +66,7 @@ static bool read_study(slk_study_info *out, sqlite3_stmt *stmt)
     out->label_set_id = sqlite3_column_int64(stmt, 3);
     slk_store_copy_column(out->created, sizeof out->created, stmt, 4);
     slk_store_copy_column(out->version, sizeof out->version, stmt, 5);
-    return slk_store_column_text(&out->description, stmt, 2);
+    return slk_store_column_text(&out->description, stmt, 2) && slk_store_column_text(&out->shown, stmt, 6);
 }
 
 slk_status slk_store_find_study(slk_store *store, slk_study_info *out, int64_t id, slk_err *err)
@@ -69,7 +80,10 @@ slk_status slk_store_find_study(slk_store *store, slk_study_info *out, int64_t i
         if (status != SLK_OK) return status;
         slk_store_bind(stmt, "i", id);
         status = slk_store_step(store, stmt, &row, "find study", err);
-        if (row && !read_study(out, stmt)) status = slk_store_no_memory(store, err);
+        if (row && !read_study(out, stmt)) {
+            slk_study_info_release(out);
+            status = slk_store_no_memory(store, err);
+        }
         sqlite3_finalize(stmt);
         if (status != SLK_OK || row) return status;
     }

@@ -288,6 +288,37 @@ static void company_changes_nothing(void **state)
     evaluate(1, 16, false, 41, "every forty-first");
 }
 
+/* Where the question stands first, nothing is shared, and what is in flight is bounded by the slots there are. */
+static void prompts_that_share_nothing(void **state)
+{
+    (void)state;
+    static const char TEXT[] = "{question} lak mir bel ona kes sal dun vey gol per hes umb nal cor tiv lak mir bel ona";
+    slk_model *model = open_model(2);
+    slk_outcome *outcomes[2];
+    slk_evaluate_options options = {.texts = true};
+    slk_instruction *instruction;
+    slk_err err;
+    assert_int_equal(slk_instruction_parse(&instruction, TEXT, sizeof TEXT - 1, "test", &err), SLK_OK);
+    options.instruction = instruction;
+    for (int way = 0; way < 2; way++) {
+        options.n_batch_rows = way ? 200 : 3;
+        outcomes[way] = slk_alloc(test.facts.n, sizeof **outcomes);
+        assert_non_null(outcomes[way]);
+        if (slk_evaluate_run(model, test.asked, test.facts.n, &options, outcomes[way], NULL, NULL, &err) != SLK_OK)
+            fail_msg("%s", err.msg);
+    }
+    for (size_t i = 0; i < test.facts.n; i++) {
+        assert_string_equal(outcomes[0][i].text, outcomes[1][i].text);
+        assert_int_equal(outcomes[0][i].matched, outcomes[1][i].matched);
+    }
+    for (int way = 0; way < 2; way++) {
+        slk_outcomes_release(outcomes[way], test.facts.n);
+        free(outcomes[way]);
+    }
+    slk_instruction_free(instruction);
+    slk_model_close(model);
+}
+
 /* Outcomes under another rule are those of the texts under it. */
 static void other_rules_agree_with_the_texts(void **state)
 {
@@ -489,10 +520,10 @@ int main(int argc, char **argv)
     test.dtype = strcmp(argv[2], "bf16") == 0 ? SLK_DTYPE_BF16 : SLK_DTYPE_F32;
     part = argc > 3;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_comparison_is_telling),         cmocka_unit_test(batches_and_threads_change_nothing),
-        cmocka_unit_test(company_changes_nothing),           cmocka_unit_test(other_rules_agree_with_the_texts),
-        cmocka_unit_test(an_interrupted_one_leaves_nothing), cmocka_unit_test(a_prompt_must_leave_room),
-        cmocka_unit_test(watching_counts_the_outcomes),
+        cmocka_unit_test(the_comparison_is_telling),        cmocka_unit_test(batches_and_threads_change_nothing),
+        cmocka_unit_test(company_changes_nothing),          cmocka_unit_test(prompts_that_share_nothing),
+        cmocka_unit_test(other_rules_agree_with_the_texts), cmocka_unit_test(an_interrupted_one_leaves_nothing),
+        cmocka_unit_test(a_prompt_must_leave_room),         cmocka_unit_test(watching_counts_the_outcomes),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

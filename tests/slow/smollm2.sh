@@ -1,3 +1,5 @@
-# SmolLM2-135M against the reference values: tokens, logits in f32 and bf16, scores.
+# SmolLM2-135M against the reference values: tokens, training examples, logits in f32 and bf16, scores.
 . "$SLICK_ROOT/tests/slow/lib.sh"
-reference_values smollm2 "$(get_model smollm2)"
+model=$(get_model smollm2)
+"$tools/compare_real" examples "$model" "$reference/train-smollm2.json"
+reference_values smollm2 "$model"

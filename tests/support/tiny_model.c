@@ -122,7 +122,7 @@ static void add_words(vocabulary *v, bool abstaining)
 {
     for (int w = 0; w < TINY_N_WORDS; w++) {
         char lower[8], upper[8], title[8], piece[8];
-        bool abstains = abstaining && strcmp(tiny_words[w], "mir") == 0;
+        bool abstains = abstaining && strcmp(tiny_words[w], v->kind == TINY_SPM ? "vey" : "rin") == 0;
         snprintf(lower, sizeof lower, "%s", abstains ? "idk" : tiny_words[w]);
         for (size_t i = 0; i <= strlen(lower); i++) upper[i] = (char)(lower[i] >= 'a' ? lower[i] - 32 : lower[i]);
         snprintf(title, sizeof title, "%c%s", upper[0], lower + 1);

@@ -38,7 +38,8 @@ typedef enum tiny_flaw {
     TINY_NO_LAYER_COUNT, /* llama.block_count is missing */
     TINY_UNKNOWN_TYPE,   /* output_norm.weight is of a type that there is not */
     TINY_N_FLAWS,
-    TINY_ABSTAINING = 100, /* no flaw: the word "mir" is spelt "idk", which is an abstention (know/abstain.h) */
+    TINY_ABSTAINING =
+        100, /* no flaw: a word that it often says is spelt "idk", which is an abstention (know/abstain.h) */
 } tiny_flaw;
 
 /* Write the model to path (a file that is there is replaced). Errors: slk_gguf_write's. */

@@ -2,6 +2,8 @@
  * tokens, logits, scores.
  *
  *   compare_real tokens MODEL TOKENIZE.json
+ *   compare_real examples MODEL TRAIN.json
+ *       prompt and answer tokens of training examples
  *   compare_real logits MODEL LOGITS.json f32|bf16
  *   compare_real scores MODEL SCORES.jsonl [N]
  *       tokens of the gold answers, probabilities and greedy answers in f32; of the first N facts (0: all)
@@ -20,6 +22,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "know/instruction.h"
 #include "know/probe.h"
 #include "know/score.h"
 #include "model/model.h"
@@ -126,6 +129,42 @@ static void compare_tokens(const char *model_path, const char *path)
     printf("tokens: %zu of %zu texts equal\n", n_equal, json_array_size(cases));
     verdict(n_equal > 0 && n_equal == json_array_size(cases), "tokens differ");
     json_decref(cases);
+    slk_tokenizer_free(tokenizer);
+    slk_gguf_close(file);
+}
+
+/* Training examples: prompt and answer, tokenised apart, and the end-of-text token. */
+static void compare_examples(const char *model_path, const char *path)
+{
+    slk_err err;
+    slk_gguf *file;
+    slk_tokenizer *tokenizer;
+    slk_instruction *instruction;
+    json_t *reference, *c;
+    size_t i, n_equal = 0;
+    need(slk_gguf_open(&file, model_path, &err), &err);
+    need(slk_model_load_tokenizer(&tokenizer, file, &err), &err);
+    need(slk_instruction_create(&instruction, &err), &err);
+    need(slk_json_read(&reference, path, &err), &err);
+    const json_t *examples = json_object_get(reference, "examples");
+    json_array_foreach(examples, i, c)
+    {
+        slk_ids want_prompt = {0}, want_answer = {0}, prompt = {0}, answer = {0};
+        read_ids(&want_prompt, json_object_get(c, "prompt_tokens"));
+        read_ids(&want_answer, json_object_get(c, "answer_tokens"));
+        need(slk_instruction_encode(instruction, tokenizer, 2048, &prompt, &answer, string_of(c, "question"),
+                                    string_of(c, "answer"), &err),
+             &err);
+        if (same_ids(&want_prompt, &prompt) && same_ids(&want_answer, &answer))
+            n_equal++;
+        else
+            printf("example %zu: other tokens: %s\n", i, string_of(c, "question"));
+        free(want_prompt.ids), free(want_answer.ids), free(prompt.ids), free(answer.ids);
+    }
+    printf("examples: %zu of %zu equal\n", n_equal, json_array_size(examples));
+    verdict(n_equal > 0 && n_equal == json_array_size(examples), "tokens of examples differ");
+    json_decref(reference);
+    slk_instruction_free(instruction);
     slk_tokenizer_free(tokenizer);
     slk_gguf_close(file);
 }
@@ -431,6 +470,8 @@ int main(int argc, char **argv)
     const char *what = argc > 1 ? argv[1] : "";
     if (argc == 4 && !strcmp(what, "tokens"))
         compare_tokens(argv[2], argv[3]);
+    else if (argc == 4 && !strcmp(what, "examples"))
+        compare_examples(argv[2], argv[3]);
     else if (argc == 5 && !strcmp(what, "logits") && (!strcmp(argv[4], "f32") || !strcmp(argv[4], "bf16"))) {
         compare_logits(argv[2], argv[3], !strcmp(argv[4], "bf16"));
     } else if ((argc == 4 || argc == 5) && !strcmp(what, "scores"))
@@ -440,6 +481,6 @@ int main(int argc, char **argv)
     else if (argc == 5 && !strcmp(what, "lines"))
         compare_lines(argv[2], strtoul(argv[3], NULL, 10), argv[4]);
     else
-        die("usage: compare_real tokens|logits|scores|pairs|lines ... (see the top of compare_real.c)");
+        die("usage: compare_real tokens|examples|logits|scores|pairs|lines ... (see the top of compare_real.c)");
     return n_failed ? 1 : 0;
 }

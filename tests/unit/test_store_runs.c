@@ -21,9 +21,9 @@ typedef struct fixture {
     int64_t label_set, study;
 } fixture;
 
-static slk_run make_run(const char *variant, uint64_t seed, double lr)
+static slk_study_run make_run(const char *variant, uint64_t seed, double lr)
 {
-    slk_run run = {.unknown = 0.5, .seed = seed, .lr = lr};
+    slk_study_run run = {.unknown = 0.5, .seed = seed, .lr = lr};
     snprintf(run.variant, sizeof run.variant, "%s", variant);
     strcpy(run.kind, "unknown");
     return run;
@@ -41,7 +41,7 @@ static void open_fixture(fixture *f, const char *name, int n_runs)
     assert_ok(slk_store_begin_label_set(f->store, &f->label_set, NULL, &settings, err));
     assert_ok(slk_store_begin_study(f->store, &f->study, "a study", DESCRIPTION, f->label_set, err));
     for (int i = 0; i < n_runs; i++) {
-        slk_run run = make_run("unknown-50", (uint64_t)i, 1e-5);
+        slk_study_run run = make_run("unknown-50", (uint64_t)i, 1e-5);
         assert_ok(slk_store_put_runs(f->store, f->study, &run, 1, err));
     }
 }
@@ -114,9 +114,9 @@ static void assert_epochs(slk_store *store, int64_t run, size_t n_expected, unsi
     free(epochs);
 }
 
-static slk_run get_run(slk_store *store, int64_t study, int64_t id)
+static slk_study_run get_run(slk_store *store, int64_t study, int64_t id)
 {
-    slk_run *runs, found = {0};
+    slk_study_run *runs, found = {0};
     size_t n;
     assert_ok(slk_store_load_runs(store, study, &runs, &n, err));
     for (size_t i = 0; i < n; i++) {
@@ -138,7 +138,8 @@ static int64_t claim(const fixture *f, const char *worker, double now_s)
 static void do_run(const fixture *f, int64_t id, const char *worker, unsigned key, int32_t n_epochs)
 {
     slk_set_fact set[8];
-    slk_run run = {.id = id, .n_train = 8, .early_epoch = 1, .last_epoch = n_epochs - 1, .fitted = true, .wall_s = 9};
+    slk_study_run run = {
+        .id = id, .n_train = 8, .early_epoch = 1, .last_epoch = n_epochs - 1, .fitted = true, .wall_s = 9};
     make_set(set, &f->facts, 8);
     assert_ok(slk_store_resume_run(f->store, id, worker, 0, "avx512 bf16", err));
     assert_ok(slk_store_put_run_facts(f->store, id, set, 8, err));
@@ -167,9 +168,18 @@ static void test_study(void **state)
     assert_ok(slk_store_find_study(f.store, &info, f.study, err));
     assert_string_equal(info.description, DESCRIPTION);
     assert_string_equal(info.name, "a study");
+    assert_string_equal(info.shown, "{}");
     assert_int_equal(info.label_set_id, f.label_set);
     assert_int_equal(strlen(info.created), 20);
     slk_study_info_release(&info);
+    assert_ok(slk_store_show_study(f.store, f.study, "b", "{\"durations\":[5]}", err)); /* it stays the same study */
+    assert_ok(slk_store_begin_study(f.store, &id, "a study", DESCRIPTION, f.label_set, err));
+    assert_int_equal(id, f.study);
+    assert_ok(slk_store_find_study(f.store, &info, f.study, err));
+    assert_string_equal(info.name, "b");
+    assert_string_equal(info.shown, "{\"durations\":[5]}");
+    slk_study_info_release(&info);
+    assert_fails(slk_store_show_study(f.store, 99, "b", "{}", err), SLK_E_NOT_FOUND, "no study 99");
     assert_fails(slk_store_find_study(f.store, &info, 99, err), SLK_E_NOT_FOUND, "no study 99");
     assert_ok(slk_store_list_studies(f.store, &list, &n, err));
     assert_int_equal(n, 2);
@@ -209,9 +219,10 @@ static void test_claims(void **state)
     (void)state;
     fixture f;
     open_fixture(&f, "claims.db", 2);
-    slk_run again[] = {make_run("unknown-50", 1, 1e-5), make_run("unknown-50", 1, 1e-4), make_run("natural", 1, 1e-5)};
+    slk_study_run again[] = {make_run("unknown-50", 1, 1e-5), make_run("unknown-50", 1, 1e-4),
+                             make_run("natural", 1, 1e-5)};
     assert_ok(slk_store_put_runs(f.store, f.study, again, 3, err)); /* the first is there */
-    slk_run *runs;
+    slk_study_run *runs;
     size_t n;
     assert_ok(slk_store_load_runs(f.store, f.study, &runs, &n, err));
     assert_int_equal(n, 4);
@@ -233,7 +244,7 @@ static void test_claims(void **state)
     assert_int_equal(id, 0);
     assert_int_equal(claim(&f, "a", 1000), ids[0]);
     assert_int_equal(claim(&f, "b", 1001), ids[1]);
-    slk_run run = get_run(f.store, f.study, ids[0]);
+    slk_study_run run = get_run(f.store, f.study, ids[0]);
     assert_int_equal(run.state, SLK_RUN_CLAIMED);
     assert_string_equal(run.worker, "a");
     assert_true(run.claimed_s == 1000);
@@ -244,7 +255,7 @@ static void test_claims(void **state)
     assert_fails(slk_store_renew_claim(f.store, ids[1], "b", 1062, err), SLK_E_STATE,
                  "run unknown-50/seed-1/lr-1e-05 was taken over by e");
     put_epoch(f.store, ids[1], 0, 1);
-    run = (slk_run){.id = ids[1]};
+    run = (slk_study_run){.id = ids[1]};
     assert_fails(slk_store_finish_run(f.store, &run, "b", err), SLK_E_STATE, "taken over by e");
     assert_fails(slk_store_fail_run(f.store, ids[1], "b", "x", err), SLK_E_STATE, "taken over by e");
     assert_fails(slk_store_release_claim(f.store, ids[1], "b", err), SLK_E_STATE, "taken over by e");
@@ -344,7 +355,7 @@ static void test_epochs(void **state)
     assert_epochs(f.store, id, 3, 3);
     assert_string_equal(get_run(f.store, f.study, id).kernels, "avx2 f32");
     for (int32_t e = 3; e < 5; e++) put_epoch(f.store, id, e, 3);
-    slk_run run = {.id = id, .n_train = 8, .early_epoch = 2, .last_epoch = 4, .fitted = true, .wall_s = 12.5};
+    slk_study_run run = {.id = id, .n_train = 8, .early_epoch = 2, .last_epoch = 4, .fitted = true, .wall_s = 12.5};
     assert_ok(slk_store_finish_run(f.store, &run, "a", err));
     run = get_run(f.store, f.study, id);
     assert_int_equal(run.state, SLK_RUN_DONE);
@@ -368,7 +379,7 @@ static void test_two_claimers(void **state)
     enum { N = 300 };
     fixture f;
     open_fixture(&f, "two.db", 0);
-    slk_run *many = calloc(N, sizeof *many);
+    slk_study_run *many = calloc(N, sizeof *many);
     for (int i = 0; i < N; i++) many[i] = make_run("v", (uint64_t)i, 1);
     assert_ok(slk_store_put_runs(f.store, f.study, many, N, err));
     free(many);
@@ -387,7 +398,7 @@ static void test_two_claimers(void **state)
             if (slk_store_claim_run(store, f.study, 0, worker, 1000, 60, &id, NULL) != SLK_OK) _exit(2);
             if (id == 0) break;
             if (slk_store_renew_claim(store, id, worker, 1001, NULL) != SLK_OK) _exit(3);
-            slk_run run = {.id = id};
+            slk_study_run run = {.id = id};
             if (id % 3 == 0 && slk_store_finish_run(store, &run, worker, NULL) != SLK_OK) _exit(4);
             if (write(pipes[1], &id, sizeof id) != sizeof id) _exit(5);
         }
@@ -511,12 +522,12 @@ static void test_merge(void **state)
     assert_ok(slk_store_put_study_facts(b.store, b.study, SLK_SET_TEST, set, 2, err));
     /* 0 done in both; 1 done in b, claimed in a; 2 done in b, waiting in a; 3 done in b, failed in a; 4 done in a; 5
      * claimed in b, unknown in a. */
-    slk_run runs[6];
+    slk_study_run runs[6];
     for (int i = 0; i < 6; i++) runs[i] = make_run("unknown-50", (uint64_t)i, 1e-5);
     assert_ok(slk_store_put_runs(a.store, a.study, runs, 5, err));
     for (int i = 5; i >= 0; i--) assert_ok(slk_store_put_runs(b.store, b.study, &runs[i], 1, err)); /* other ids */
     int64_t ids_a[6], ids_b[6], id;
-    slk_run *list;
+    slk_study_run *list;
     size_t n;
     assert_ok(slk_store_load_runs(a.store, a.study, &list, &n, err));
     for (size_t i = 0; i < n; i++) ids_a[list[i].seed] = list[i].id;
@@ -662,7 +673,7 @@ static void test_version_1(void **state)
     slk_store *store;
     slk_label *labels;
     slk_study_info info, *studies;
-    slk_run *runs;
+    slk_study_run *runs;
     slk_run_epoch *epochs;
     slk_set_fact *facts;
     slk_p_true *p;
