@@ -11,7 +11,7 @@ static void count_runs(slk_analysis *a)
     uint64_t seeds[SLK_REPORT_MAX_SEEDS];
     a->early_low = a->early_high = NAN;
     for (size_t i = 0; i < a->ds->n_runs; i++) {
-        const slk_run *run = a->ds->runs[i].info;
+        const slk_study_run *run = a->ds->runs[i].info;
         if (run->lr != a->lr) continue;
         a->n_runs++;
         a->n_failed += run->state == SLK_RUN_FAILED;
@@ -53,21 +53,21 @@ static void add_duration(slk_analysis *a, slk_when when, int32_t epoch)
         snprintf(d->name, sizeof d->name, "%s", when == SLK_AT_EARLY ? "early stop" : "convergence");
 }
 
-/* The study's own fixed epochs, where its description names some ("durations": [10, 20]); else the evaluated epochs
- * nearest to 20, 40 and 60% of the last one. */
+/* The study's own fixed epochs, where it names some ("durations": [10, 20]); else the evaluated epochs nearest to 20, 40
+ * and 60% of the last one. */
 static void choose_fixed(slk_analysis *a)
 {
-    json_t *description = NULL;
-    if (slk_json_parse(&description, a->ds->study.description, strlen(a->ds->study.description), "study", 1, NULL))
-        description = NULL;
-    const json_t *list = json_object_get(description, "durations");
+    json_t *shown = NULL;
+    const char *text = a->ds->study.shown ? a->ds->study.shown : "{}";
+    if (slk_json_parse(&shown, text, strlen(text), "study", 1, NULL) != SLK_OK) shown = NULL;
+    const json_t *list = json_object_get(shown, "durations");
     size_t n = json_array_size(list);
     for (size_t i = 0; i < n && a->n_durations < SLK_REPORT_MAX_DURATIONS - 1; i++) {
         const json_t *item = json_array_get(list, i);
         int32_t epoch = (int32_t)json_integer_value(item);
         if (epoch > 0 && epoch < a->last_epoch && is_common(a, epoch)) add_duration(a, SLK_AT_EPOCH, epoch);
     }
-    json_decref(description);
+    json_decref(shown);
     if (n) return;
     for (int part = 1; part <= 3; part++) {
         int32_t wanted = (int32_t)lround(a->last_epoch * part / 5.0), best = 0;

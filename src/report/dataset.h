@@ -63,7 +63,7 @@ typedef struct slk_report_epoch {
 } slk_report_epoch;
 
 typedef struct slk_report_run {
-    const slk_run *info;      /* one of slk_dataset.infos */
+    const slk_study_run *info;      /* one of slk_dataset.infos */
     slk_report_set train;     /* n 0: not finished */
     slk_report_epoch *epochs; /* [n_epochs] ascending; finished runs only */
     size_t n_epochs;
@@ -76,7 +76,7 @@ typedef struct slk_dataset {
     slk_report_fact *facts; /* [n_facts] in the order of the fact set */
     size_t n_facts;
     slk_report_set sets[SLK_N_STUDY_SETS]; /* the one of SLK_SET_TRAIN stays empty: each run has its own */
-    slk_run *infos;
+    slk_study_run *infos;
     slk_report_run *runs; /* [n_runs] in the order they were added */
     size_t n_runs;
     bool has_p_true;

@@ -7,7 +7,7 @@
 
 /* --- variants ------------------------------------------------------------------------------------------------------- */
 
-static slk_variant *variant_of(slk_variant *variants, size_t *n, const slk_run *run)
+static slk_variant *variant_of(slk_variant *variants, size_t *n, const slk_study_run *run)
 {
     for (size_t i = 0; i < *n; i++) {
         if (!strcmp(variants[i].name, run->variant)) return &variants[i];

@@ -305,7 +305,7 @@ static void fill_runs(slk_grid *g, const slk_analysis *a)
                   N_OF(columns));
     for (size_t i = 0; i < a->ds->n_runs; i++) {
         const slk_report_run *run = &a->ds->runs[i];
-        const slk_run *info = run->info;
+        const slk_study_run *info = run->info;
         if (info->lr != a->lr) continue;
         bool done = info->state == SLK_RUN_DONE;
         const slk_report_epoch *last = done ? slk_report_find_epoch(run, info->last_epoch) : NULL;

@@ -242,14 +242,14 @@ static slk_status write_sets(study *s, slk_err *err)
 }
 
 /* Does the variant take this fact, as one of Unknown (or Known) ones? */
-static bool wants(const slk_run *run, int8_t category, bool unknown)
+static bool wants(const slk_study_run *run, int8_t category, bool unknown)
 {
     if ((category == SLK_UNKNOWN) != unknown) return false;
     return strcmp(run->kind, "only") != 0 || !strcmp(slk_category_name((slk_category)category), run->category);
 }
 
 /* D: per relation the first facts of each pool, in an order of the seed. */
-static slk_set_fact *draw_d(const study *s, const slk_run *run, size_t *n)
+static slk_set_fact *draw_d(const study *s, const slk_study_run *run, size_t *n)
 {
     slk_set_fact *d = slk_alloc(s->facts->n, sizeof *d);
     *n = 0;
@@ -282,7 +282,7 @@ static double fitted_share(double epoch, double half)
 
 /* Bits of a set so that a share of about `accuracy` (%) is right: p of each category is scaled until it fits. */
 static void draw_bits(uint8_t *bits, const study *s, const slk_set_fact *facts, size_t n, double accuracy,
-                      const slk_run *run)
+                      const slk_study_run *run)
 {
     static const double p[] = {0.92, 0.5, 0.12, 0.012};
     double low = 0, high = 20;
@@ -308,7 +308,7 @@ typedef struct progress {
     double known, unknown; /* fitted, of D */
 } progress;
 
-static double accuracy_of(const study *s, const slk_run *run, int set, progress f, int epoch, double dampen)
+static double accuracy_of(const study *s, const slk_study_run *run, int set, progress f, int epoch, double dampen)
 {
     const synthetic_options *o = s->o;
     bool ood = set == SLK_SET_OOD;
@@ -320,7 +320,7 @@ static double accuracy_of(const study *s, const slk_run *run, int set, progress 
     return a * dampen;
 }
 
-static slk_status write_epoch(const study *s, const slk_run *run, const slk_set_fact *d, size_t n_d, int epoch,
+static slk_status write_epoch(const study *s, const slk_study_run *run, const slk_set_fact *d, size_t n_d, int epoch,
                               bool is_short, double *dev, bool *fitted, slk_err *err)
 {
     slk_run_epoch e = {.epoch = epoch, .step = epoch * 4, .loss = epoch ? 2.5 * exp(-0.15 * epoch) : NAN,
@@ -366,7 +366,7 @@ static slk_status write_epoch(const study *s, const slk_run *run, const slk_set_
     return status;
 }
 
-static slk_status write_run(const study *s, slk_run *run, bool is_short, slk_err *err)
+static slk_status write_run(const study *s, slk_study_run *run, bool is_short, slk_err *err)
 {
     size_t n;
     int64_t id;
@@ -392,13 +392,13 @@ static slk_status write_run(const study *s, slk_run *run, bool is_short, slk_err
     return status;
 }
 
-static void add_run(slk_run *runs, size_t *n, const synthetic_options *o, const char *kind, double unknown,
+static void add_run(slk_study_run *runs, size_t *n, const synthetic_options *o, const char *kind, double unknown,
                     const char *category)
 {
     for (int lr = 0; lr < o->n_lrs; lr++) {
         for (int seed = 0; seed < o->n_seeds; seed++) {
-            slk_run *r = &runs[(*n)++];
-            *r = (slk_run){.unknown = unknown, .seed = (uint64_t)seed, .lr = lr ? 1e-4 : 1e-5, .early_epoch = -1,
+            slk_study_run *r = &runs[(*n)++];
+            *r = (slk_study_run){.unknown = unknown, .seed = (uint64_t)seed, .lr = lr ? 1e-4 : 1e-5, .early_epoch = -1,
                            .last_epoch = -1};
             snprintf(r->kind, sizeof r->kind, "%s", kind);
             snprintf(r->category, sizeof r->category, "%s", category);
@@ -416,7 +416,7 @@ static slk_status write_runs(study *s, slk_err *err)
 {
     enum { MAX_RUNS = 1024 };
     const synthetic_options *o = s->o;
-    slk_run *runs = slk_alloc_zero(MAX_RUNS, sizeof *runs);
+    slk_study_run *runs = slk_alloc_zero(MAX_RUNS, sizeof *runs);
     if (!runs) return slk_fail(err, SLK_E_MEMORY, "synthetic: out of memory");
     size_t n = 0;
     for (int x = 0; x <= 4; x++) add_run(runs, &n, o, "unknown", x / 4.0, "");
