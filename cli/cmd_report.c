@@ -41,7 +41,8 @@ static const char *verdict_words(const slk_finding *f)
 static slk_status print_findings(const slk_report *report, slk_err *err)
 {
     slk_table t;
-    slk_table_init(&t, "llrlrl", (const char *const[]){"finding", "verdict", "measured", "95% interval", "paper", "unit"});
+    slk_table_init(&t, "llrlrl",
+                   (const char *const[]){"finding", "verdict", "measured", "95% interval", "paper", "unit"});
     for (size_t i = 0; i < report->n; i++) {
         const slk_analysis *a = &report->by_lr[i];
         if (i) slk_table_rule(&t);
@@ -50,9 +51,11 @@ static slk_status print_findings(const slk_report *report, slk_err *err)
             bool with_sign = f->side != SLK_BELOW_BOUND;
             slk_table_cell(&t, "%s", f->id);
             slk_table_cell(&t, "%s", verdict_words(f));
-            slk_table_cell(&t, "%s", f->at.n ? (with_sign ? slk_say_signed(f->at.value, 1) : slk_say(f->at.value, 1)).text : "");
+            slk_table_cell(&t, "%s",
+                           f->at.n ? (with_sign ? slk_say_signed(f->at.value, 1) : slk_say(f->at.value, 1)).text : "");
             slk_table_cell(&t, "%s", slk_say_interval(f->at.low, f->at.high, 1, with_sign).text);
-            slk_table_cell(&t, "%s", isnan(f->paper) ? "" : (with_sign ? slk_say_signed(f->paper, 1) : slk_say(f->paper, 1)).text);
+            slk_table_cell(
+                &t, "%s", isnan(f->paper) ? "" : (with_sign ? slk_say_signed(f->paper, 1) : slk_say(f->paper, 1)).text);
             slk_table_cell(&t, "%s", f->unit);
         }
     }
@@ -98,7 +101,8 @@ static slk_status write_report(const slk_cli *cli, const slk_report *report, slk
 static slk_status run(slk_cli *cli, slk_err *err)
 {
     if (!opt.output && !cli->json)
-        return slk_cli_usage(cli, err, "--output (-o) is missing: where to write (or --json, to print the findings only)");
+        return slk_cli_usage(cli, err,
+                             "--output (-o) is missing: where to write (or --json, to print the findings only)");
     slk_store *store = NULL;
     slk_report report = {.n = 0};
     slk_status s = slk_cli_open_store(&store, cli, SLK_STORE_READ, err);
@@ -116,13 +120,15 @@ const slk_command slk_cmd_report = {
     .group = SLK_GROUP_MEASURE,
     .summary = "figures, tables and findings of a study",
     .synopsis = "-o DIR",
-    .about = "Writes DIR/report.html, one page that needs no network, with the paper's figures and tables beside the "
-             "paper's own numbers; DIR/findings.json with each claim, what was measured, its 95% interval and the verdict; "
-             "DIR/figures (SVG, PNG) and DIR/tables (CSV, Markdown). Prints the findings.\n\n"
-             "A claim is reproduced when its whole interval lies on the paper's side of 0 (for no difference: within 2 "
-             "points), not when it lies on the other side, else undecided. Runs that fitted less than 95% of their training "
-             "set do not count at convergence.",
-    .examples = {"slick report -o report/", "slick report --study 2 -o report/ --force", "slick report --json | jq .findings"},
+    .about =
+        "Writes DIR/report.html, one page that needs no network, with the paper's figures and tables beside the "
+        "paper's own numbers; DIR/findings.json with each claim, what was measured, its 95% interval and the verdict; "
+        "DIR/figures (SVG, PNG) and DIR/tables (CSV, Markdown). Prints the findings.\n\n"
+        "A claim is reproduced when its whole interval lies on the paper's side of 0 (for no difference: within 2 "
+        "points), not when it lies on the other side, else undecided. Runs that fitted less than 95% of their training "
+        "set do not count at convergence.",
+    .examples = {"slick report -o report/", "slick report --study 2 -o report/ --force",
+                 "slick report --json | jq .findings"},
     .n_args_min = 0,
     .n_args_max = 0,
     .options = OPTIONS,

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- counting runs --------------------------------------------------------------------------------------------------- */
+/* --- counting runs ---------------------------------------------------------------------------------------------------
+ */
 
 static void count_runs(slk_analysis *a)
 {
@@ -27,7 +28,8 @@ static void count_runs(slk_analysis *a)
     }
 }
 
-/* --- durations ------------------------------------------------------------------------------------------------------- */
+/* --- durations -------------------------------------------------------------------------------------------------------
+ */
 
 /* Was the test set asked at this epoch in every finished run that got so far? */
 static bool is_common(const slk_analysis *a, int32_t epoch)
@@ -53,8 +55,8 @@ static void add_duration(slk_analysis *a, slk_when when, int32_t epoch)
         snprintf(d->name, sizeof d->name, "%s", when == SLK_AT_EARLY ? "early stop" : "convergence");
 }
 
-/* The study's own fixed epochs, where it names some ("durations": [10, 20]); else the evaluated epochs nearest to 20, 40
- * and 60% of the last one. */
+/* The study's own fixed epochs, where it names some ("durations": [10, 20]); else the evaluated epochs nearest to 20,
+ * 40 and 60% of the last one. */
 static void choose_fixed(slk_analysis *a)
 {
     json_t *shown = NULL;
@@ -79,7 +81,8 @@ static void choose_fixed(slk_analysis *a)
     }
 }
 
-/* --- shares ---------------------------------------------------------------------------------------------------------- */
+/* --- shares ----------------------------------------------------------------------------------------------------------
+ */
 
 static int compare_doubles(const void *a, const void *b)
 {
@@ -109,7 +112,8 @@ const slk_variant *slk_analysis_unknown(const slk_analysis *a, double percent)
     return slk_variant_find(a->variants, a->n_variants, "unknown", percent / 100, "");
 }
 
-/* --- all of it ------------------------------------------------------------------------------------------------------- */
+/* --- all of it -------------------------------------------------------------------------------------------------------
+ */
 
 slk_status slk_analysis_make(slk_analysis *out, const slk_dataset *ds, double lr, slk_err *err)
 {
@@ -121,8 +125,8 @@ slk_status slk_analysis_make(slk_analysis *out, const slk_dataset *ds, double lr
     choose_fixed(out);
     add_duration(out, SLK_AT_CONVERGENCE, 0);
     static slk_status (*const parts[])(slk_analysis *, slk_err *) = {
-        slk_analyse_accuracy, slk_analyse_fits,   slk_analyse_linear,   slk_analyse_table2, slk_analyse_idk,
-        slk_analyse_threshold, slk_analyse_counts, slk_analyse_findings,
+        slk_analyse_accuracy, slk_analyse_fits,      slk_analyse_linear, slk_analyse_table2,
+        slk_analyse_idk,      slk_analyse_threshold, slk_analyse_counts, slk_analyse_findings,
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts && s == SLK_OK; i++) s = parts[i](out, err);
     return s;

@@ -14,17 +14,18 @@
 #include "report/finding.h"
 #include "report/measure.h"
 
-#define SLK_REPORT_MIN_SEEDS    3
-#define SLK_REPORT_MIN_CLUSTERS 8
+#define SLK_REPORT_MIN_SEEDS     3
+#define SLK_REPORT_MIN_CLUSTERS  8
 #define SLK_REPORT_MAX_DURATIONS 6
 
-/* --- accuracy against % Unknown: Figures 3a and 7 -------------------------------------------------------------------- */
+/* --- accuracy against % Unknown: Figures 3a and 7 --------------------------------------------------------------------
+ */
 
 typedef struct slk_curve_point {
-    double unknown;      /* % of D */
-    slk_estimate at;     /* of the runs that count */
-    slk_estimate as_is;  /* CONVERGENCE: of all runs at their last epoch, fitted or not; else as `at` */
-    size_t n_short;      /* CONVERGENCE: runs that fitted less than 95% of D */
+    double unknown;     /* % of D */
+    slk_estimate at;    /* of the runs that count */
+    slk_estimate as_is; /* CONVERGENCE: of all runs at their last epoch, fitted or not; else as `at` */
+    size_t n_short;     /* CONVERGENCE: runs that fitted less than 95% of D */
 } slk_curve_point;
 
 typedef struct slk_curve {
@@ -33,27 +34,30 @@ typedef struct slk_curve {
     size_t n;
 } slk_curve;
 
-/* --- D against D_Known: Figure 3b ----------------------------------------------------------------------------------- */
+/* --- D against D_Known: Figure 3b -----------------------------------------------------------------------------------
+ */
 
 typedef struct slk_pair {
-    double unknown; /* % of D */
+    double unknown;                                  /* % of D */
     slk_estimate with[2], without[2], difference[2]; /* D, D_Known, D - D_Known; [0] EARLY_STOP, [1] CONVERGENCE */
 } slk_pair;
 
-/* --- how training examples are fitted: Figures 1, 4, 6 --------------------------------------------------------------- */
+/* --- how training examples are fitted: Figures 1, 4, 6 ---------------------------------------------------------------
+ */
 
 typedef struct slk_fit_curve {
-    double unknown; /* % of D */
-    int32_t *epochs; /* [n] */
+    double unknown;                                    /* % of D */
+    int32_t *epochs;                                   /* [n] */
     slk_estimate *known, *unknown_fitted, *dev, *test; /* [n] at those epochs */
     size_t n;
-    double early;  /* mean EARLY_STOP epoch over runs */
+    double early; /* mean EARLY_STOP epoch over runs */
     int32_t early_low, early_high;
     slk_estimate early_known, early_unknown, early_gap; /* fitted at EARLY_STOP, and Known less Unknown */
-    double share_known; /* % of D that is Known */
+    double share_known;                                 /* % of D that is Known */
 } slk_fit_curve;
 
-/* --- the linear model: Table 1 --------------------------------------------------------------------------------------- */
+/* --- the linear model: Table 1 ---------------------------------------------------------------------------------------
+ */
 
 enum { SLK_B0, SLK_B_KNOWN, SLK_B_UNKNOWN, SLK_N_B };
 
@@ -69,7 +73,8 @@ typedef struct slk_linear {
     bool uneven;                                  /* evaluated epochs are not evenly spaced */
 } slk_linear;
 
-/* --- single categories: Tables 2 and 7 ------------------------------------------------------------------------------- */
+/* --- single categories: Tables 2 and 7 -------------------------------------------------------------------------------
+ */
 
 enum { SLK_TABLE2_ROWS = SLK_N_CATEGORIES + 1 };    /* one a category, then D_Natural */
 enum { SLK_TABLE2_COLUMNS = SLK_N_CATEGORIES + 1 }; /* the whole test set, then one a category */
@@ -88,11 +93,12 @@ typedef struct slk_table2_row {
     slk_cell cells[2][SLK_TABLE2_COLUMNS];
 } slk_table2_row;
 
-/* --- "I don't know": Table 8 ------------------------------------------------------------------------------------------ */
+/* --- "I don't know": Table 8
+ * ------------------------------------------------------------------------------------------ */
 
 typedef struct slk_idk {
     bool is_there;
-    double unknown; /* % of D */
+    double unknown;                              /* % of D */
     slk_estimate accuracy[2][2], answered[2][2]; /* [0] D, [1] D_IDK; then EARLY_STOP, CONVERGENCE */
     slk_estimate right[2][2];                    /* right answers, of all questions */
     slk_estimate gain[2];                        /* accuracy on answered questions, D_IDK less D */
@@ -100,7 +106,8 @@ typedef struct slk_idk {
     size_t n_short;
 } slk_idk;
 
-/* --- SliCK against P(True): Figure 5 ----------------------------------------------------------------------------------- */
+/* --- SliCK against P(True): Figure 5
+ * ----------------------------------------------------------------------------------- */
 
 typedef struct slk_share_accuracy {
     double share, accuracy; /* share of test facts called Unknown, accuracy on them after fine-tuning */
@@ -114,10 +121,11 @@ typedef struct slk_threshold {
     slk_share_accuracy *slick; /* [n_slick] by N_ex = 1, 2, ... */
     slk_estimate *slick_at;    /* [n_slick] the accuracy with its interval */
     size_t n_slick;
-    slk_estimate below;        /* SliCK's Unknown (all N_ex) less the line at the same share */
+    slk_estimate below; /* SliCK's Unknown (all N_ex) less the line at the same share */
 } slk_threshold;
 
-/* --- how much of what there is: Tables 3 to 5 ------------------------------------------------------------------------- */
+/* --- how much of what there is: Tables 3 to 5
+ * ------------------------------------------------------------------------- */
 
 enum { SLK_COUNTS_TRAIN, SLK_COUNTS_TEST, SLK_COUNTS_OOD, SLK_N_COUNTS };
 
@@ -132,7 +140,8 @@ typedef struct slk_counts {
     uint32_t all[SLK_REPORT_N_GROUPS];
 } slk_counts;
 
-/* --- all of it ---------------------------------------------------------------------------------------------------------- */
+/* --- all of it
+ * ---------------------------------------------------------------------------------------------------------- */
 
 typedef struct slk_analysis {
     const slk_dataset *ds;
@@ -140,8 +149,8 @@ typedef struct slk_analysis {
     slk_variant *variants;
     size_t n_variants;
     size_t n_runs, n_done, n_failed, n_short, n_seeds;
-    int32_t last_epoch; /* the largest */
-    double early_low, early_high; /* range of EARLY_STOP epochs; NAN: no run */
+    int32_t last_epoch;                               /* the largest */
+    double early_low, early_high;                     /* range of EARLY_STOP epochs; NAN: no run */
     slk_duration durations[SLK_REPORT_MAX_DURATIONS]; /* [n_durations] EARLY_STOP first, CONVERGENCE last */
     size_t n_durations;
     slk_curve test[SLK_REPORT_MAX_DURATIONS], ood[SLK_REPORT_MAX_DURATIONS];
@@ -149,7 +158,7 @@ typedef struct slk_analysis {
     size_t n_pairs;
     slk_fit_curve *fits; /* [n_fits] by % Unknown */
     size_t n_fits;
-    const slk_fit_curve *half; /* the one nearest to 50% with both kinds; NULL: none */
+    const slk_fit_curve *half;    /* the one nearest to 50% with both kinds; NULL: none */
     slk_estimate half_fitted_gap; /* epochs from half of Known fitted to half of Unknown fitted */
     bool half_fitted_at_least;    /* some run never fitted half of its Unknown: a lower bound */
     slk_linear linear[2];         /* in, out of distribution */

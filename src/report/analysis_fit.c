@@ -81,10 +81,11 @@ static slk_status make_fit(slk_analysis *a, slk_fit_curve *fit, double unknown, 
     return SLK_OK;
 }
 
-/* --- half of them ---------------------------------------------------------------------------------------------------- */
+/* --- half of them ----------------------------------------------------------------------------------------------------
+ */
 
-/* The epoch at which half of the Known or Unknown examples are fitted, between evaluated epochs by a straight line. NAN:
- * there are no such examples; *never: the last epoch was reached before. */
+/* The epoch at which half of the Known or Unknown examples are fitted, between evaluated epochs by a straight line.
+ * NAN: there are no such examples; *never: the last epoch was reached before. */
 static double half_fitted(const slk_report_run *run, bool known, bool *never)
 {
     double before_epoch = NAN, before = NAN;

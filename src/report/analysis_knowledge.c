@@ -13,7 +13,8 @@ static slk_status no_memory(slk_err *err)
     return slk_fail(err, SLK_E_MEMORY, "report: out of memory");
 }
 
-/* --- Figure 5 -------------------------------------------------------------------------------------------------------- */
+/* --- Figure 5 --------------------------------------------------------------------------------------------------------
+ */
 
 /* A labelled test fact. */
 typedef struct asked_fact {
@@ -176,7 +177,8 @@ slk_status slk_analyse_threshold(slk_analysis *a, slk_err *err)
     return s;
 }
 
-/* --- Tables 3 to 5 --------------------------------------------------------------------------------------------------- */
+/* --- Tables 3 to 5 ---------------------------------------------------------------------------------------------------
+ */
 
 /* Facts of the pool that a table counts; -1: of none. */
 static int table_of(const slk_report_fact *fact)

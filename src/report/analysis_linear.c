@@ -9,11 +9,11 @@
 
 /* One row an evaluated epoch of a finished run of kind "unknown". */
 typedef struct model_rows {
-    double *y, *x;                   /* [n], [n, 2] */
-    uint32_t *run;                   /* [n] number of the run */
-    uint64_t *seed;                  /* [n] */
+    double *y, *x;  /* [n], [n, 2] */
+    uint32_t *run;  /* [n] number of the run */
+    uint64_t *seed; /* [n] */
     size_t n, n_runs;
-    double *scratch_y, *scratch_x;   /* [n * most_copies], for samples */
+    double *scratch_y, *scratch_x; /* [n * most_copies], for samples */
     size_t cap;
 } model_rows;
 
@@ -71,7 +71,8 @@ static bool collect_rows(model_rows *rows, const slk_analysis *a, slk_study_set 
     return true;
 }
 
-/* --- over runs ------------------------------------------------------------------------------------------------------- */
+/* --- over runs -------------------------------------------------------------------------------------------------------
+ */
 
 static slk_status coefficients(void *user, const slk_resample *sample, double *out, slk_err *err)
 {
@@ -112,7 +113,8 @@ static slk_status bootstrap_runs(slk_linear *m, model_rows *rows, slk_err *err)
     return s;
 }
 
-/* --- over seeds ------------------------------------------------------------------------------------------------------ */
+/* --- over seeds ------------------------------------------------------------------------------------------------------
+ */
 
 /* Fit the rows of one seed. false: not determined. */
 static bool fit_seed(slk_ols *fit, const model_rows *rows, uint64_t seed, double *y, double *x)
@@ -148,7 +150,8 @@ static slk_status fit_seeds(slk_linear *m, const model_rows *rows, slk_err *err)
     return ok ? SLK_OK : slk_fail(err, SLK_E_MEMORY, "report: out of memory");
 }
 
-/* --- the model ------------------------------------------------------------------------------------------------------- */
+/* --- the model -------------------------------------------------------------------------------------------------------
+ */
 
 static void choose_claims(slk_linear *m)
 {

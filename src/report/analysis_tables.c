@@ -13,7 +13,8 @@ static slk_status no_memory(slk_err *err)
 
 static const slk_duration DURATIONS[2] = {{.when = SLK_AT_EARLY}, {.when = SLK_AT_CONVERGENCE}};
 
-/* --- Tables 2 and 7 -------------------------------------------------------------------------------------------------- */
+/* --- Tables 2 and 7 --------------------------------------------------------------------------------------------------
+ */
 
 static const slk_variant *row_variant(const slk_analysis *a, int row)
 {
@@ -102,8 +103,8 @@ static slk_status fill_column(slk_analysis *a, int column, slk_err *err)
         for (int row = 0; row < SLK_TABLE2_ROWS; row++) {
             const slk_variant *v = row_variant(a, row);
             slk_cell *cell = &a->table2[row].cells[late][column];
-            cell->at = slk_estimate_metric(a->ds, v, DURATIONS[late],
-                                           (slk_metric){SLK_ACCURACY, SLK_SET_TEST, column - 1});
+            cell->at =
+                slk_estimate_metric(a->ds, v, DURATIONS[late], (slk_metric){SLK_ACCURACY, SLK_SET_TEST, column - 1});
             cell->p_best = cell->p_early = NAN;
             n_runs[row] = part_means(means[row], &c, v, DURATIONS[late], NULL);
             double before[SLK_TEST_PARTS], after[SLK_TEST_PARTS];
@@ -131,7 +132,8 @@ slk_status slk_analyse_table2(slk_analysis *a, slk_err *err)
     return s;
 }
 
-/* --- Table 8 --------------------------------------------------------------------------------------------------------- */
+/* --- Table 8 ---------------------------------------------------------------------------------------------------------
+ */
 
 /* The D_IDK whose plain D was run, too; else any. */
 static const slk_variant *choose_idk(const slk_analysis *a, const slk_variant **plain)

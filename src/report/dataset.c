@@ -12,7 +12,8 @@ static slk_status no_memory(const slk_store *store, slk_err *err)
     return slk_fail(err, SLK_E_MEMORY, "%s: out of memory for the report", slk_store_path(store));
 }
 
-/* --- facts by identity ---------------------------------------------------------------------------------------------- */
+/* --- facts by identity ----------------------------------------------------------------------------------------------
+ */
 
 typedef struct id_place {
     uint64_t id;
@@ -48,7 +49,8 @@ static int64_t find_place(const fact_index *index, uint64_t id)
     return found ? (int64_t)found->place : -1;
 }
 
-/* --- facts and labels ----------------------------------------------------------------------------------------------- */
+/* --- facts and labels -----------------------------------------------------------------------------------------------
+ */
 
 static const char *keep(slk_dataset *ds, const char *text)
 {
@@ -190,7 +192,8 @@ static slk_status load_p_true(slk_dataset *ds, slk_store *store, const fact_inde
     return SLK_OK;
 }
 
-/* --- sets ------------------------------------------------------------------------------------------------------------ */
+/* --- sets ------------------------------------------------------------------------------------------------------------
+ */
 
 static void release_set(slk_report_set *set)
 {
@@ -241,7 +244,8 @@ static slk_status load_sets(slk_dataset *ds, slk_store *store, const fact_index 
     return s;
 }
 
-/* --- runs ------------------------------------------------------------------------------------------------------------ */
+/* --- runs ------------------------------------------------------------------------------------------------------------
+ */
 
 static void count_bits(slk_report_epoch *e, slk_study_set set, const slk_report_set *facts)
 {
@@ -369,7 +373,8 @@ void slk_dataset_release(slk_dataset *ds)
     *ds = (slk_dataset){0};
 }
 
-/* --- shares ---------------------------------------------------------------------------------------------------------- */
+/* --- shares ----------------------------------------------------------------------------------------------------------
+ */
 
 const slk_report_epoch *slk_report_find_epoch(const slk_report_run *run, int32_t epoch)
 {

@@ -63,9 +63,9 @@ typedef struct slk_report_epoch {
 } slk_report_epoch;
 
 typedef struct slk_report_run {
-    const slk_study_run *info;      /* one of slk_dataset.infos */
-    slk_report_set train;     /* n 0: not finished */
-    slk_report_epoch *epochs; /* [n_epochs] ascending; finished runs only */
+    const slk_study_run *info; /* one of slk_dataset.infos */
+    slk_report_set train;      /* n 0: not finished */
+    slk_report_epoch *epochs;  /* [n_epochs] ascending; finished runs only */
     size_t n_epochs;
 } slk_report_run;
 

@@ -51,7 +51,8 @@ static int place_of(const slk_report_fact *fact)
 
 static const char *const place_names[4] = {"test", "out of distribution", "dev", "train"};
 
-/* --- CSV --------------------------------------------------------------------------------------------------------------- */
+/* --- CSV
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static void csv_share(slk_buf *b, double value)
 {
@@ -89,8 +90,8 @@ void slk_facts_csv(slk_buf *b, const slk_analysis *a)
         csv_share(b, share(kept[i].late, kept[i].n_late));
         slk_buf seen = {0};
         for (size_t s = 0; s < fact->n_seen; s++)
-            slk_buf_addf(&seen, "%s%s (%u greedy, %u sampled)", s ? "; " : "", fact->seen[s].text, fact->seen[s].n_greedy,
-                         fact->seen[s].n_sampled);
+            slk_buf_addf(&seen, "%s%s (%u greedy, %u sampled)", s ? "; " : "", fact->seen[s].text,
+                         fact->seen[s].n_greedy, fact->seen[s].n_sampled);
         slk_buf_add_str(b, ",");
         slk_escape_csv(b, seen.data ? seen.data : "");
         slk_buf_add_str(b, "\n");
@@ -100,7 +101,8 @@ void slk_facts_csv(slk_buf *b, const slk_analysis *a)
     free(kept);
 }
 
-/* --- JSON -------------------------------------------------------------------------------------------------------------- */
+/* --- JSON
+ * -------------------------------------------------------------------------------------------------------------- */
 
 /* The facts to be shown, and the relations they are of. */
 typedef struct shown {

@@ -13,43 +13,81 @@ typedef struct figure_entry {
 } figure_entry;
 
 static const figure_entry FIGURES[SLK_N_FIGURES] = {
-    [SLK_FIGURE_1] = {"figure-1", "Figure 1", "How Known and Unknown facts are fitted as training goes on",
-                      "Share of training facts that the model answers rightly, and its accuracy on held-out facts, by epoch.",
-                      &slk_draw_figure1,
-                      {"unknown-fitted-later"}},
-    [SLK_FIGURE_3A] = {"figure-3a", "Figure 3a", "Test accuracy by share of Unknown facts in training, and by how long it went on",
-                       "Dotted: the largest drop in the paper, from where the line at convergence begins. Hollow points: less than 95% of D is fitted; they do not count.",
+    [SLK_FIGURE_1] =
+        {"figure-1",
+         "Figure 1",
+         "How Known and Unknown facts are fitted as training goes on",
+         "Share of training facts that the model answers rightly, and its accuracy on held-out facts, by epoch.",
+         &slk_draw_figure1,
+         {"unknown-fitted-later"}},
+    [SLK_FIGURE_3A] = {"figure-3a",
+                       "Figure 3a",
+                       "Test accuracy by share of Unknown facts in training, and by how long it went on",
+                       "Dotted: the largest drop in the paper, from where the line at convergence begins. Hollow "
+                       "points: less than 95% of D is fitted; they do not count.",
                        &slk_draw_figure3a,
                        {"unknown-hurts", "longer-hurts-more"}},
-    [SLK_FIGURE_3B] = {"figure-3b", "Figure 3b", "D against the same D without its Unknown facts",
+    [SLK_FIGURE_3B] = {"figure-3b",
+                       "Figure 3b",
+                       "D against the same D without its Unknown facts",
                        "D_Known is D less its Unknown examples, so it is smaller.",
                        &slk_draw_figure3b,
                        {"unknown-neutral-early", "unknown-harmful-late", "known-barely-overfits"}},
-    [SLK_FIGURE_4] = {"figure-4", "Figure 4", "What of D is fitted at the early stop",
-                      "Each bar is all of D. Numbers: share of the Known, and of the Unknown, that the model answers rightly.",
-                      &slk_draw_figure4,
-                      {"unknown-fitted-slowly"}},
-    [SLK_FIGURE_5] = {"figure-5", "Figure 5", "Two ways to call a question Unknown",
-                      "A method is better the lower its points: questions it calls Unknown should stay unanswered. After fine-tuning on the natural mix, at the early stop.",
+    [SLK_FIGURE_4] =
+        {"figure-4",
+         "Figure 4",
+         "What of D is fitted at the early stop",
+         "Each bar is all of D. Numbers: share of the Known, and of the Unknown, that the model answers rightly.",
+         &slk_draw_figure4,
+         {"unknown-fitted-slowly"}},
+    [SLK_FIGURE_5] = {"figure-5",
+                      "Figure 5",
+                      "Two ways to call a question Unknown",
+                      "A method is better the lower its points: questions it calls Unknown should stay unanswered. "
+                      "After fine-tuning on the natural mix, at the early stop.",
                       &slk_draw_figure5,
                       {"slick-below-p-true", "unknown-stays-unanswered"}},
-    [SLK_FIGURE_6] = {"figure-6", "Figure 6", "Fitted facts by epoch, for every training set",
-                      "The vertical line is the early stop.", &slk_draw_figure6, {NULL}},
-    [SLK_FIGURE_7] = {"figure-7", "Figure 7", "Accuracy on relations that training never touched",
-                      "Dotted: the largest drop in the paper, from where the line at convergence begins. Hollow points: less than 95% of D is fitted; they do not count.",
+    [SLK_FIGURE_6] = {"figure-6",
+                      "Figure 6",
+                      "Fitted facts by epoch, for every training set",
+                      "The vertical line is the early stop.",
+                      &slk_draw_figure6,
+                      {NULL}},
+    [SLK_FIGURE_7] = {"figure-7",
+                      "Figure 7",
+                      "Accuracy on relations that training never touched",
+                      "Dotted: the largest drop in the paper, from where the line at convergence begins. Hollow "
+                      "points: less than 95% of D is fitted; they do not count.",
                       &slk_draw_figure7,
                       {"unknown-hurts-ood"}},
-    [SLK_FIGURE_T1] = {"table-1", "Table 1", "What a fitted fact is worth, in points of accuracy",
-                       "Dot and line: estimate and 95% interval. Thin grey line below: the textbook\xE2\x80\x99s interval, which is too narrow because it takes the epochs of a run for independent. Diamond: the paper.",
-                       &slk_draw_table1,
-                       {"b-known-positive", "b-unknown-negative", "b-known-positive-ood", "b-unknown-negative-ood"}},
-    [SLK_FIGURE_T2] = {"table-2", "Tables 2 and 7", "Training on one kind of fact: from the early stop to convergence",
-                       "Test accuracy after fine-tuning on facts of one category only.", &slk_draw_table2,
-                       {"maybe-known-best", "maybe-known-best-late", "maybe-known-helps-its-kind", "unknown-only-overfits"}},
-    [SLK_FIGURE_T3] = {"table-3-5", "Tables 3 to 5", "What the model knew before training",
-                       "Share of facts in each category, in %; relations with the fewest Unknown facts first. The pale bar is the paper\xE2\x80\x99s model.", &slk_draw_table3, {NULL}},
-    [SLK_FIGURE_T8] = {"table-8", "Table 8", "\xE2\x80\x9CI don\xE2\x80\x99t know\xE2\x80\x9D in place of Unknown answers",
-                       "Of the questions that the model answers at all, how many it answers rightly.", &slk_draw_table8,
+    [SLK_FIGURE_T1] =
+        {"table-1",
+         "Table 1",
+         "What a fitted fact is worth, in points of accuracy",
+         "Dot and line: estimate and 95% interval. Thin grey line below: the textbook\xE2\x80\x99s interval, which is "
+         "too narrow because it takes the epochs of a run for independent. Diamond: the paper.",
+         &slk_draw_table1,
+         {"b-known-positive", "b-unknown-negative", "b-known-positive-ood", "b-unknown-negative-ood"}},
+    [SLK_FIGURE_T2] = {"table-2",
+                       "Tables 2 and 7",
+                       "Training on one kind of fact: from the early stop to convergence",
+                       "Test accuracy after fine-tuning on facts of one category only.",
+                       &slk_draw_table2,
+                       {"maybe-known-best", "maybe-known-best-late", "maybe-known-helps-its-kind",
+                        "unknown-only-overfits"}},
+    [SLK_FIGURE_T3] = {"table-3-5",
+                       "Tables 3 to 5",
+                       "What the model knew before training",
+                       "Share of facts in each category, in %; relations with the fewest Unknown facts first. The pale "
+                       "bar is the paper\xE2\x80\x99s model.",
+                       &slk_draw_table3,
+                       {NULL}},
+    [SLK_FIGURE_T8] = {"table-8",
+                       "Table 8",
+                       "\xE2\x80\x9CI don\xE2\x80\x99t know\xE2\x80\x9D in place of Unknown answers",
+                       "Of the questions that the model answers at all, how many it answers rightly. Diamonds: the "
+                       "paper, filled at convergence.",
+                       &slk_draw_table8,
                        {"idk-better-answers", "idk-better-answers-late", "idk-no-overfitting"}},
 };
 
@@ -132,7 +170,8 @@ bool slk_figure_is_there(const slk_analysis *a, slk_figure figure)
     return false;
 }
 
-/* --- a file's head and foot -------------------------------------------------------------------------------------------- */
+/* --- a file's head and foot
+ * -------------------------------------------------------------------------------------------- */
 
 enum { PAD = 24 };
 

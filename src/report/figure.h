@@ -43,7 +43,8 @@ slk_status slk_figure_draw(slk_svg *out, const slk_analysis *a, slk_figure figur
 /* The finding of this id (of this analysis' learning rate). NULL: none. */
 const slk_finding *slk_analysis_finding(const slk_analysis *a, const char *id);
 
-/* --- for the files that draw: each has the height it needs for a width, and the drawing into a box of it ------------- */
+/* --- for the files that draw: each has the height it needs for a width, and the drawing into a box of it -------------
+ */
 
 typedef struct slk_drawing {
     double (*height)(const slk_analysis *a, double width);

@@ -8,7 +8,8 @@
 #include "report/paper.h"
 #include "report/say.h"
 
-/* --- Figure 4 ---------------------------------------------------------------------------------------------------------- */
+/* --- Figure 4
+ * ---------------------------------------------------------------------------------------------------------- */
 
 enum { ROW4 = 34, HEAD4 = 44 };
 
@@ -60,7 +61,8 @@ static double height4(const slk_analysis *a, double width)
 
 const slk_drawing slk_draw_figure4 = {height4, draw_figure4};
 
-/* --- rows of intervals ------------------------------------------------------------------------------------------------- */
+/* --- rows of intervals
+ * ------------------------------------------------------------------------------------------------- */
 
 /* A horizontal scale for rows: axis at the bottom with light lines up. */
 static void row_axis(const slk_plot *p, size_t max_n, const char *unit, const char *title)
@@ -100,7 +102,8 @@ static void widen(double *low, double *high, const slk_estimate *e)
     *high = fmax(*high, isnan(e->high) ? e->value : fmin(e->high, e->value + spare));
 }
 
-/* --- Table 1 ------------------------------------------------------------------------------------------------------------- */
+/* --- Table 1
+ * ------------------------------------------------------------------------------------------------------------- */
 
 enum { ROW_T1 = 46, HEAD_T1 = 8 };
 
@@ -122,7 +125,8 @@ static void draw_table1(slk_svg *svg, const slk_analysis *a, slk_box box)
         double top = p.box.y + k * step, y = top + (narrow ? 40 : step / 2);
         char class[32];
         snprintf(class, sizeof class, "name %s", color);
-        slk_svg_textf(svg, box.x, narrow ? top + 20 : y, SLK_ANCHOR_START, class, "%s facts fitted", k % 2 ? "Unknown" : "Known");
+        slk_svg_textf(svg, box.x, narrow ? top + 20 : y, SLK_ANCHOR_START, class, "%s facts fitted",
+                      k % 2 ? "Unknown" : "Known");
         const char *where = k / 2 ? "out of distribution" : "in distribution";
         slk_svg_text(svg, narrow ? box.x + 150 : box.x, narrow ? top + 20 : y + 15, SLK_ANCHOR_START, "note", where);
         if (!m->is_fitted) {
@@ -150,7 +154,8 @@ static double height_t1(const slk_analysis *a, double width)
 
 const slk_drawing slk_draw_table1 = {height_t1, draw_table1};
 
-/* --- Tables 2 and 8: from early stop to convergence --------------------------------------------------------------------- */
+/* --- Tables 2 and 8: from early stop to convergence
+ * --------------------------------------------------------------------- */
 
 typedef struct move_row {
     const char *name, *note;
@@ -165,6 +170,25 @@ static void move_tooltip(char *out, size_t n, const move_row *r, int late)
     const slk_estimate *e = &r->at[late];
     snprintf(out, n, "%s, %s: %s%% (95%% interval %s)", r->name, late ? "convergence" : "early stop",
              slk_say(e->value, 1).text, slk_say_interval(e->low, e->high, 1, false).text);
+}
+
+/* What the two dots are, above the first row: to the left and right of their middle, or each over its own. */
+static void name_moves(slk_svg *svg, const move_row *r, double early, double late, double y)
+{
+    bool has[2] = {slk_is_measured(&r->at[0]), slk_is_measured(&r->at[1])};
+    if (has[0] && has[1]) {
+        double middle = (early + late) / 2, apart = fabs(early - late);
+        double spare = apart < 20 ? 5 : apart / 2 - 8;
+        bool early_left = early < late;
+        slk_svg_text(svg, early_left ? middle - spare : middle + spare, y,
+                     early_left ? SLK_ANCHOR_END : SLK_ANCHOR_START, "name c-early", "early stop");
+        slk_svg_text(svg, early_left ? middle + spare : middle - spare, y,
+                     early_left ? SLK_ANCHOR_START : SLK_ANCHOR_END, "name c-late", "convergence");
+    } else if (has[0]) {
+        slk_svg_text(svg, early, y, SLK_ANCHOR_MIDDLE, "name c-early", "early stop");
+    } else if (has[1]) {
+        slk_svg_text(svg, late, y, SLK_ANCHOR_MIDDLE, "name c-late", "convergence");
+    }
 }
 
 static void draw_moves(slk_svg *svg, slk_box box, const move_row *rows, size_t n, bool with_paper, const char *title)
@@ -199,8 +223,7 @@ static void draw_moves(slk_svg *svg, slk_box box, const move_row *rows, size_t n
                                 late ? "paper-mark late" : "paper-mark", "PaLM 2-M");
         }
         bool both = slk_is_measured(&r->at[0]) && slk_is_measured(&r->at[1]);
-        if (both)
-            slk_svg_line(svg, clamp_x(&p, r->at[0].value), y, clamp_x(&p, r->at[1].value), y, "link");
+        if (both) slk_svg_line(svg, clamp_x(&p, r->at[0].value), y, clamp_x(&p, r->at[1].value), y, "link");
         for (int late = 0; late < 2; late++) {
             if (!slk_is_measured(&r->at[late])) continue;
             move_tooltip(tooltip, sizeof tooltip, r, late);
@@ -209,14 +232,7 @@ static void draw_moves(slk_svg *svg, slk_box box, const move_row *rows, size_t n
         }
         if (!slk_is_measured(&r->at[0]) && !slk_is_measured(&r->at[1]))
             slk_svg_text(svg, p.box.x + 8, y + 4, SLK_ANCHOR_START, "note", "not measured");
-        if (i) continue;
-        double x[2] = {clamp_x(&p, r->at[0].value), clamp_x(&p, r->at[1].value)};
-        bool early_right = !both || x[0] >= x[1];
-        double label_y = box.y + 14;
-        if (slk_is_measured(&r->at[0]))
-            slk_svg_text(svg, x[0] + (early_right ? -4 : 4), label_y, early_right ? SLK_ANCHOR_START : SLK_ANCHOR_END, "name c-early", "early stop");
-        if (slk_is_measured(&r->at[1]))
-            slk_svg_text(svg, fmin(x[1], x[0]) + (early_right ? -8 : 8), label_y, early_right ? SLK_ANCHOR_END : SLK_ANCHOR_START, "name c-late", "convergence");
+        if (i == 0) name_moves(svg, r, clamp_x(&p, r->at[0].value), clamp_x(&p, r->at[1].value), box.y + 14);
     }
 }
 
@@ -227,11 +243,14 @@ static double moves_height(size_t n, double width)
 
 static void draw_table2(slk_svg *svg, const slk_analysis *a, slk_box box)
 {
-    static const char *const names[SLK_TABLE2_ROWS] = {"HighlyKnown", "MaybeKnown", "WeaklyKnown", "Unknown", "Natural mix"};
+    static const char *const names[SLK_TABLE2_ROWS] = {"HighlyKnown", "MaybeKnown", "WeaklyKnown", "Unknown",
+                                                       "Natural mix"};
     move_row rows[SLK_TABLE2_ROWS];
     for (int i = 0; i < SLK_TABLE2_ROWS; i++) {
-        rows[i] = (move_row){.name = names[i], .note = i == SLK_N_CATEGORIES ? "of all four" : "alone",
-                             .at = {a->table2[i].cells[0][0].at, a->table2[i].cells[1][0].at}, .paper = {NAN, NAN}};
+        rows[i] = (move_row){.name = names[i],
+                             .note = i == SLK_N_CATEGORIES ? "of all four" : "alone",
+                             .at = {a->table2[i].cells[0][0].at, a->table2[i].cells[1][0].at},
+                             .paper = {NAN, NAN}};
     }
     draw_moves(svg, box, rows, SLK_TABLE2_ROWS, false, "Test questions answered rightly");
 }
@@ -250,12 +269,14 @@ static void draw_table8(slk_svg *svg, const slk_analysis *a, slk_box box)
     move_row rows[2];
     char notes[2][64];
     for (int k = 0; k < 2; k++) {
-        snprintf(notes[k], sizeof notes[k], "%s%% answered", slk_say(t->answered[k][1].n ? t->answered[k][1].value : t->answered[k][0].value, 0).text);
-        rows[k] = (move_row){.name = k ? "D_IDK" : "Plain D", .note = notes[k],
+        snprintf(notes[k], sizeof notes[k], "%s%% answered",
+                 slk_say(t->answered[k][1].n ? t->answered[k][1].value : t->answered[k][0].value, 0).text);
+        rows[k] = (move_row){.name = k ? "D_IDK" : "Plain D",
+                             .note = notes[k],
                              .at = {t->accuracy[k][0], t->accuracy[k][1]},
                              .paper = {slk_paper_table8[k][0], slk_paper_table8[k][1]}};
     }
-    draw_moves(svg, box, rows, 2, true, "Answered questions that are right (diamonds: PaLM 2-M)");
+    draw_moves(svg, box, rows, 2, true, "Answered questions that are right");
 }
 
 static double height_t8(const slk_analysis *a, double width)
@@ -266,11 +287,13 @@ static double height_t8(const slk_analysis *a, double width)
 
 const slk_drawing slk_draw_table8 = {height_t8, draw_table8};
 
-/* --- Tables 3 to 5 ------------------------------------------------------------------------------------------------------ */
+/* --- Tables 3 to 5
+ * ------------------------------------------------------------------------------------------------------ */
 
 enum { ROW_T3 = 22, HEAD_T3 = 24, GROUP_T3 = 26 };
 
-static const char *const category_class[SLK_N_CATEGORIES] = {"fill c-highly", "fill c-maybe", "fill c-weakly", "fill c-unknown"};
+static const char *const category_class[SLK_N_CATEGORIES] = {"fill c-highly", "fill c-maybe", "fill c-weakly",
+                                                             "fill c-unknown"};
 static const char *const category_ink[SLK_N_CATEGORIES] = {"on-fill", "on-maybe", "on-weakly", "on-fill"};
 
 static void share_bar(slk_svg *svg, slk_box bar, const double *share, bool is_total)
@@ -312,10 +335,14 @@ static void draw_table3(slk_svg *svg, const slk_analysis *a, slk_box box)
     slk_box bar = {box.x + left, y, box.width - left - right, ROW_T3 - 4};
     double x = bar.x;
     for (int c = 0; c < SLK_N_CATEGORIES; c++) {
-        static const char *const name_class[] = {"name c-highly", "name c-maybe-text", "name c-weakly-text", "name c-unknown"};
+        static const char *const name_class[] = {"name c-highly", "name c-maybe-text", "name c-weakly-text",
+                                                 "name c-unknown"};
         static const char *const brief[] = {"Highly", "Maybe", "Weakly", "Unknown"};
-        slk_svg_text(svg, x + 1, box.y + 14, SLK_ANCHOR_START, name_class[c], narrow ? brief[c] : slk_category_name((slk_category)c));
-        x += bar.width * slk_paper_shares[c] / 100;
+        const char *name = slk_category_name((slk_category)c);
+        double width = bar.width * slk_paper_shares[c] / 100;
+        if (slk_svg_text_width(name, 14.5, true) > width) name = brief[c];
+        slk_svg_text(svg, x + 1, box.y + 14, SLK_ANCHOR_START, name_class[c], name);
+        x += width;
     }
     slk_svg_text(svg, box.x, bar.y + 14, SLK_ANCHOR_START, "note", narrow ? "PaLM 2-M" : "PaLM 2-M, all");
     slk_svg_open(svg, "quiet");
@@ -328,7 +355,8 @@ static void draw_table3(slk_svg *svg, const slk_analysis *a, slk_box box)
         uint32_t all = shares_of(share, counts->all);
         if (!all) continue;
         bar.y += GROUP_T3 - ROW_T3;
-        slk_svg_textf(svg, box.x, bar.y + 14, SLK_ANCHOR_START, "row", narrow && t == SLK_COUNTS_OOD ? "all o.o.d." : "all %s", count_names[t]);
+        slk_svg_textf(svg, box.x, bar.y + 14, SLK_ANCHOR_START, "row",
+                      narrow && t == SLK_COUNTS_OOD ? "all o.o.d." : "all %s", count_names[t]);
         share_bar(svg, bar, share, true);
         if (!narrow) slk_svg_text(svg, box.x + box.width, bar.y + 14, SLK_ANCHOR_END, "tick", slk_say_count(all).text);
         bar.y += ROW_T3;
@@ -342,7 +370,8 @@ static void draw_table3(slk_svg *svg, const slk_analysis *a, slk_box box)
             snprintf(name, sizeof name, "%.*s", narrow ? 9 : 18, *rows[i]->relation ? rows[i]->relation : "(none)");
             slk_svg_text(svg, box.x + 12, bar.y + 14, SLK_ANCHOR_START, "row-light", name);
             share_bar(svg, bar, share, false);
-            if (!narrow) slk_svg_text(svg, box.x + box.width, bar.y + 14, SLK_ANCHOR_END, "tick", slk_say_count(n).text);
+            if (!narrow)
+                slk_svg_text(svg, box.x + box.width, bar.y + 14, SLK_ANCHOR_END, "tick", slk_say_count(n).text);
             bar.y += ROW_T3;
         }
         free(rows);

@@ -21,7 +21,8 @@ static slk_plot plot_in(slk_svg *svg, slk_box box, double right)
     return p;
 }
 
-/* --- ranges ---------------------------------------------------------------------------------------------------------- */
+/* --- ranges ----------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct range {
     double low, high;
@@ -55,7 +56,8 @@ static void set_y(slk_plot *p, range r, size_t n)
     p->y1 = high;
 }
 
-/* --- Figures 3a and 7 ------------------------------------------------------------------------------------------------- */
+/* --- Figures 3a and 7
+ * ------------------------------------------------------------------------------------------------- */
 
 #define MAX_POINTS 64
 
@@ -140,9 +142,15 @@ static void draw_curves(slk_svg *svg, const slk_analysis *a, slk_box box, const 
         bool outer = d == 0 || d + 1 == a->n_durations;
         size_t n = curve_points(&curves[d], x, e, hollow);
         duration_class(class, sizeof class, a, d);
-        slk_plot_series(&p, &(slk_series){.x = x, .at = e, .n = n, .class = class, .what = a->durations[d].name,
-                                          .unit_x = "% Unknown", .band = outer ? SLK_BAND_AREA : SLK_BAND_NONE,
-                                          .dot = outer ? 4 : 3, .hollow = hollow});
+        slk_plot_series(&p, &(slk_series){.x = x,
+                                          .at = e,
+                                          .n = n,
+                                          .class = class,
+                                          .what = a->durations[d].name,
+                                          .unit_x = "% Unknown",
+                                          .band = outer ? SLK_BAND_AREA : SLK_BAND_NONE,
+                                          .dot = outer ? 4 : 3,
+                                          .hollow = hollow});
         duration_note(note, sizeof note, a, &a->durations[d]);
         if (n) slk_labels_add(&labels, slk_plot_y(&p, e[n - 1].value), class, a->durations[d].name, note);
     }
@@ -168,7 +176,8 @@ static void draw_figure7(slk_svg *svg, const slk_analysis *a, slk_box box)
 const slk_drawing slk_draw_figure3a = {curves_height, draw_figure3a};
 const slk_drawing slk_draw_figure7 = {curves_height, draw_figure7};
 
-/* --- Figure 3b -------------------------------------------------------------------------------------------------------- */
+/* --- Figure 3b
+ * -------------------------------------------------------------------------------------------------------- */
 
 static void draw_pair_panel(slk_svg *svg, const slk_analysis *a, slk_box box, int late, range r, bool with_labels)
 {
@@ -185,13 +194,26 @@ static void draw_pair_panel(slk_svg *svg, const slk_analysis *a, slk_box box, in
     double margin = n > 1 ? 0.12 * (x[n - 1] - x[0]) : 10;
     p.x0 = x[0] - margin;
     p.x1 = x[n - 1] + margin;
-    slk_svg_text(svg, box.x + LEFT - 30, box.y + 14, SLK_ANCHOR_START, "panel", late ? "At convergence" : "At the early stop");
+    slk_svg_text(svg, box.x + LEFT - 30, box.y + 14, SLK_ANCHOR_START, "panel",
+                 late ? "At convergence" : "At the early stop");
     slk_plot_y_axis(&p, 7, "%");
     slk_plot_x_axis(&p, x, n, "%", "Unknown facts in D");
-    slk_plot_series(&p, &(slk_series){.x = x, .at = without, .n = n, .class = "c-known", .what = "D_Known",
-                                      .unit_x = "%", .band = SLK_BAND_AREA, .dot = 4});
-    slk_plot_series(&p, &(slk_series){.x = x, .at = with, .n = n, .class = "c-unknown", .what = "D",
-                                      .unit_x = "%", .band = SLK_BAND_AREA, .dot = 4});
+    slk_plot_series(&p, &(slk_series){.x = x,
+                                      .at = without,
+                                      .n = n,
+                                      .class = "c-known",
+                                      .what = "D_Known",
+                                      .unit_x = "%",
+                                      .band = SLK_BAND_AREA,
+                                      .dot = 4});
+    slk_plot_series(&p, &(slk_series){.x = x,
+                                      .at = with,
+                                      .n = n,
+                                      .class = "c-unknown",
+                                      .what = "D",
+                                      .unit_x = "%",
+                                      .band = SLK_BAND_AREA,
+                                      .dot = 4});
     if (!with_labels) return;
     slk_labels labels = {.n = 0};
     slk_labels_add(&labels, slk_plot_y(&p, without[n - 1].value), "c-known", "D_Known", "without them");
@@ -230,7 +252,8 @@ static double height3b(const slk_analysis *a, double width)
 
 const slk_drawing slk_draw_figure3b = {height3b, draw_figure3b};
 
-/* --- Figures 1 and 6 --------------------------------------------------------------------------------------------------- */
+/* --- Figures 1 and 6
+ * --------------------------------------------------------------------------------------------------- */
 
 static void draw_early_rule(const slk_plot *p, const slk_fit_curve *fit, bool with_text)
 {
@@ -242,7 +265,8 @@ static void draw_early_rule(const slk_plot *p, const slk_fit_curve *fit, bool wi
     slk_svg_line(p->svg, x, p->box.y - 4, x, p->box.y + p->box.height, "rule");
     if (!with_text) return;
     if (fit->early_low == fit->early_high)
-        slk_svg_textf(p->svg, x + 5, p->box.y - 6, SLK_ANCHOR_START, "note", "early stop: epoch %d", (int)fit->early_low);
+        slk_svg_textf(p->svg, x + 5, p->box.y - 6, SLK_ANCHOR_START, "note", "early stop: epoch %d",
+                      (int)fit->early_low);
     else
         slk_svg_textf(p->svg, x + 5, p->box.y - 6, SLK_ANCHOR_START, "note", "early stop: epochs %d\xE2\x80\x93%d",
                       (int)fit->early_low, (int)fit->early_high);
@@ -260,9 +284,15 @@ static void draw_fit(const slk_plot *p, const slk_fit_curve *fit, bool with_dev,
                   {fit->known, "c-known", "Known", "fitted"},
                   {fit->unknown_fitted, "c-unknown", "Unknown", "fitted"}};
     for (int k = with_dev ? 0 : 1; k < 3; k++) {
-        slk_plot_series(p, &(slk_series){.x = x, .at = lines[k].at, .n = n, .class = lines[k].class,
-                                         .what = lines[k].name, .unit_x = "epochs",
-                                         .band = SLK_BAND_AREA, .dot = 0, .dashed = k == 0});
+        slk_plot_series(p, &(slk_series){.x = x,
+                                         .at = lines[k].at,
+                                         .n = n,
+                                         .class = lines[k].class,
+                                         .what = lines[k].name,
+                                         .unit_x = "epochs",
+                                         .band = SLK_BAND_AREA,
+                                         .dot = 0,
+                                         .dashed = k == 0});
         size_t last = n;
         while (last > 0 && !lines[k].at[last - 1].n) last--;
         if (labels && last)
@@ -350,7 +380,8 @@ static double height6(const slk_analysis *a, double width)
 
 const slk_drawing slk_draw_figure6 = {height6, draw_figure6};
 
-/* --- Figure 5 ----------------------------------------------------------------------------------------------------------- */
+/* --- Figure 5
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static void draw_slick(const slk_plot *p, const slk_threshold *t)
 {
@@ -369,10 +400,10 @@ static void draw_slick(const slk_plot *p, const slk_threshold *t)
         slk_svg_dot(p->svg, points[i].x, points[i].y, 4, "dot c-unknown", tooltip);
     }
     if (n == 0) return;
-    slk_svg_text(p->svg, points[0].x + 10, points[0].y + 5, SLK_ANCHOR_START, "note", "1 prompt");
-    if (n > 1)
-        slk_svg_textf(p->svg, points[n - 1].x - 9, points[n - 1].y + 5, SLK_ANCHOR_END, "note", "%zu prompts", n);
-    slk_svg_text(p->svg, points[n - 1].x, fmin(points[n - 1].y + 24, p->box.y + p->box.height - 4), SLK_ANCHOR_MIDDLE, "name c-unknown", "SliCK");
+    char name[48];
+    snprintf(name, sizeof name, "SliCK, %zu prompt%s", n, n == 1 ? "" : "s");
+    slk_svg_text(p->svg, points[n - 1].x - 10, points[n - 1].y + 4, SLK_ANCHOR_END, "name c-unknown", name);
+    if (n > 1) slk_svg_text(p->svg, points[0].x + 10, points[0].y + 4, SLK_ANCHOR_START, "note", "1 prompt");
 }
 
 static void draw_figure5(slk_svg *svg, const slk_analysis *a, slk_box box)

@@ -25,9 +25,9 @@ typedef struct slk_finding {
     const char *title; /* the claim in a few words */
     const char *unit;  /* "points" "%" "epochs" */
     slk_side side;
-    double bound;      /* SLK_BELOW_BOUND */
-    slk_estimate at;   /* n 0: not measured */
-    double paper;      /* NAN: the paper gives no number */
+    double bound;    /* SLK_BELOW_BOUND */
+    slk_estimate at; /* n 0: not measured */
+    double paper;    /* NAN: the paper gives no number */
     slk_verdict verdict;
     char *sentence; /* what this run shows; in the analysis' arena */
 } slk_finding;

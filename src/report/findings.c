@@ -34,7 +34,8 @@ slk_verdict slk_finding_judge(slk_side side, double bound, const slk_estimate *a
     return SLK_UNDECIDED;
 }
 
-/* --- sentences ------------------------------------------------------------------------------------------------------- */
+/* --- sentences -------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct claim {
     const char *id;
@@ -83,8 +84,13 @@ static bool add(slk_analysis *a, const claim *c, slk_estimate at, size_t n_short
 static bool add(slk_analysis *a, const claim *c, slk_estimate at, size_t n_short, const char *fmt, ...)
 {
     slk_finding *f = &a->findings[a->n_findings];
-    *f = (slk_finding){.item = c->item, .title = c->title, .unit = c->unit, .side = c->side, .bound = c->bound,
-                       .at = at, .paper = c->paper};
+    *f = (slk_finding){.item = c->item,
+                       .title = c->title,
+                       .unit = c->unit,
+                       .side = c->side,
+                       .bound = c->bound,
+                       .at = at,
+                       .paper = c->paper};
     f->verdict = slk_finding_judge(c->side, c->bound, &at);
     bool first = a->ds->n_lrs == 0 || a->lr == a->ds->lrs[0];
     snprintf(f->id, sizeof f->id, first ? "%s" : "%s@lr=%s", c->id, slk_say_lr(a->lr).text);
@@ -119,7 +125,8 @@ static const char *plural(double value)
     return fabs(fabs(value) - 1) < 0.05 ? "point" : "points";
 }
 
-/* --- what is missing ------------------------------------------------------------------------------------------------- */
+/* --- what is missing -------------------------------------------------------------------------------------------------
+ */
 
 static size_t short_runs(const slk_variant *v)
 {
@@ -136,7 +143,8 @@ static const char *why_missing(const slk_variant *x, const slk_variant *y, bool 
     return "no seed was evaluated in both";
 }
 
-/* --- items 1 and 2 --------------------------------------------------------------------------------------------------- */
+/* --- items 1 and 2 ---------------------------------------------------------------------------------------------------
+ */
 
 static const slk_duration EARLY = {.when = SLK_AT_EARLY}, LATE = {.when = SLK_AT_CONVERGENCE};
 static const slk_metric TEST = {SLK_ACCURACY, SLK_SET_TEST, -1}, OOD = {SLK_ACCURACY, SLK_SET_OOD, -1};
@@ -173,7 +181,7 @@ static bool add_item1(slk_analysis *a)
         difference(&late, a, high, LATE, low, LATE, set ? OOD : TEST);
         slk_estimate e = slk_estimate_mean(&late);
         const char *why = set && a->ds->sets[SLK_SET_OOD].n == 0 ? "the study has no out-of-distribution facts"
-                                                                  : why_missing(low, high, true, not_run);
+                                                                 : why_missing(low, high, true, not_run);
         ok = ok && (e.n == 0 ? add(a, &c, e, n_short, "%s", why)
                              : add(a, &c, e, n_short,
                                    "Trained to convergence on %s%% Unknown facts, the model answers %s %s %s of its %s "
@@ -182,8 +190,8 @@ static bool add_item1(slk_analysis *a)
                                    more_or_less(e.value, "more", "fewer"), set ? "out-of-distribution" : "test",
                                    slk_say(least, 0).text));
     }
-    const claim c = {"longer-hurts-more", 1, "The longer the training, the more they hurt", "points", SLK_BELOW_ZERO, 0,
-                     NAN};
+    const claim c = {
+        "longer-hurts-more", 1, "The longer the training, the more they hurt", "points", SLK_BELOW_ZERO, 0, NAN};
     difference(&late, a, high, LATE, low, LATE, TEST);
     difference(&early, a, high, EARLY, low, EARLY, TEST);
     slk_by_seed_subtract(&late, &late, &early);
@@ -191,9 +199,9 @@ static bool add_item1(slk_analysis *a)
     if (!ok) return false;
     if (e.n == 0) return add(a, &c, e, n_short, "%s", why_missing(low, high, true, not_run));
     return add(a, &c, e, n_short,
-               "From the early stop to convergence the gap between %s%% and %s%% Unknown facts %s by %s %s", slk_say(most, 0).text,
-               slk_say(least, 0).text, more_or_less(e.value, "narrows", "widens"), slk_say(fabs(e.value), 1).text,
-               plural(e.value));
+               "From the early stop to convergence the gap between %s%% and %s%% Unknown facts %s by %s %s",
+               slk_say(most, 0).text, slk_say(least, 0).text, more_or_less(e.value, "narrows", "widens"),
+               slk_say(fabs(e.value), 1).text, plural(e.value));
 }
 
 /* Mean over all pairs of a seed: D - D_Known (0, 1: at EARLY_STOP, CONVERGENCE) or D_Known's own change (2). */
@@ -233,23 +241,25 @@ static bool add_item2(slk_analysis *a)
         const char *at = shares.data ? shares.data : "";
         if (e.n == 0)
             ok = add(a, &claims[k], e, n_short, "%s",
-                     a->n_pairs ? "no pair of D and D_Known has a seed that counts" : "no D_Known beside its D is finished");
+                     a->n_pairs ? "no pair of D and D_Known has a seed that counts"
+                                : "no D_Known beside its D is finished");
         else if (k == 2)
             ok = add(a, &claims[k], e, n_short,
-                     "From the early stop to convergence, D without its Unknown facts %s %s %s of test accuracy (mean of "
-                     "D_Known at %s%%)",
-                     more_or_less(e.value, "gains", "loses"), slk_say(fabs(e.value), 1).text, plural(e.value), at);
+                     "From the early stop to convergence, D (%s%% Unknown) without its Unknown facts %s %s %s of test "
+                     "accuracy",
+                     at, more_or_less(e.value, "gains", "loses"), slk_say(fabs(e.value), 1).text, plural(e.value));
         else
             ok = add(a, &claims[k], e, n_short,
-                     "At %s, D is %s %s %s than the same D without its Unknown facts (mean of D at %s%% Unknown)",
-                     k ? "convergence" : "the early stop", slk_say(fabs(e.value), 1).text, plural(e.value),
-                     more_or_less(e.value, "better", "worse"), at);
+                     "At %s, D (%s%% Unknown, on average) is %s %s %s than the same D without its Unknown facts",
+                     k ? "convergence" : "the early stop", at, slk_say(fabs(e.value), 1).text, plural(e.value),
+                     more_or_less(e.value, "better", "worse"));
         slk_buf_release(&shares);
     }
     return ok;
 }
 
-/* --- item 3 ---------------------------------------------------------------------------------------------------------- */
+/* --- item 3 ----------------------------------------------------------------------------------------------------------
+ */
 
 /* Known less Unknown that are fitted at EARLY_STOP, mean over the mixed variants of a seed. */
 static slk_estimate early_gap(const slk_analysis *a)
@@ -268,17 +278,24 @@ static slk_estimate early_gap(const slk_analysis *a)
 
 static bool add_item3(slk_analysis *a)
 {
-    const claim gap = {"unknown-fitted-slowly", 3, "At the best moment to stop, few Unknown facts are learned", "points",
-                       SLK_ABOVE_ZERO, 0, NAN};
-    const claim later = {"unknown-fitted-later", 3, "Unknown facts are learned later", "epochs", SLK_ABOVE_ZERO, 0, NAN};
+    const claim gap = {"unknown-fitted-slowly",
+                       3,
+                       "At the best moment to stop, few Unknown facts are learned",
+                       "points",
+                       SLK_ABOVE_ZERO,
+                       0,
+                       NAN};
+    const claim later = {
+        "unknown-fitted-later", 3, "Unknown facts are learned later", "epochs", SLK_ABOVE_ZERO, 0, NAN};
     const char *why = "no D with both Known and Unknown facts is finished";
     slk_estimate e = early_gap(a);
-    bool ok = e.n == 0 ? add(a, &gap, e, 0, "%s", why)
-                       : add(a, &gap, e, 0,
-                             "At the early stop the share of training facts that is fitted is %s %s %s among Known than among "
-                             "Unknown ones",
-                             slk_say(fabs(e.value), 1).text, plural(e.value),
-                             more_or_less(e.value, "higher", "lower"));
+    bool ok =
+        e.n == 0
+            ? add(a, &gap, e, 0, "%s", why)
+            : add(a, &gap, e, 0,
+                  "At the early stop the share of training facts that is fitted is %s %s %s among Known than among "
+                  "Unknown ones",
+                  slk_say(fabs(e.value), 1).text, plural(e.value), more_or_less(e.value, "higher", "lower"));
     if (!ok) return false;
     e = a->half_fitted_gap;
     if (e.n == 0) return add(a, &later, e, 0, "%s", a->half ? "some half of Known facts is never fitted" : why);
@@ -287,7 +304,8 @@ static bool add_item3(slk_analysis *a)
                more_or_less(e.value, "after", "before"));
 }
 
-/* --- item 4 ---------------------------------------------------------------------------------------------------------- */
+/* --- item 4 ----------------------------------------------------------------------------------------------------------
+ */
 
 static bool add_item4(slk_analysis *a)
 {
@@ -313,7 +331,8 @@ static bool add_item4(slk_analysis *a)
     return ok;
 }
 
-/* --- item 5 ---------------------------------------------------------------------------------------------------------- */
+/* --- item 5 ----------------------------------------------------------------------------------------------------------
+ */
 
 static const slk_variant *only(const slk_analysis *a, slk_category category)
 {
@@ -327,7 +346,8 @@ static bool add_item5(slk_analysis *a)
         {"maybe-known-best-late", 5, "\xE2\x80\xA6 also when trained to the end", "points", SLK_ABOVE_ZERO, 0, 3.2},
         {"maybe-known-helps-its-kind", 5, "\xE2\x80\xA6 above all about MaybeKnown facts", "points", SLK_ABOVE_ZERO, 0,
          9.8},
-        {"unknown-only-overfits", 5, "Training on Unknown alone ruins what was known", "points", SLK_BELOW_ZERO, 0, -11.7},
+        {"unknown-only-overfits", 5, "Training on Unknown alone ruins what was known", "points", SLK_BELOW_ZERO, 0,
+         -11.7},
     };
     const slk_variant *maybe = only(a, SLK_MAYBE_KNOWN), *highly = only(a, SLK_HIGHLY_KNOWN);
     const slk_variant *unknown = only(a, SLK_UNKNOWN);
@@ -360,7 +380,8 @@ static bool add_item5(slk_analysis *a)
                more_or_less(e.value, "gains", "loses"), slk_say(fabs(e.value), 1).text, plural(e.value));
 }
 
-/* --- items 6 and 7 --------------------------------------------------------------------------------------------------- */
+/* --- items 6 and 7 ---------------------------------------------------------------------------------------------------
+ */
 
 static bool add_item6(slk_analysis *a)
 {
@@ -377,10 +398,10 @@ static bool add_item6(slk_analysis *a)
         size_t n_short = k ? t->n_short : 0;
         if (e.n == 0)
             ok = add(a, &claims[k], e, n_short, "%s",
-                     !t->is_there            ? "no D_IDK is finished"
-                     : k && t->n_short       ? "no run that counts fitted 95% of its D"
-                     : k < 2                 ? "the D beside D_IDK is not finished"
-                                             : "D_IDK was not evaluated");
+                     !t->is_there      ? "no D_IDK is finished"
+                     : k && t->n_short ? "no run that counts fitted 95% of its D"
+                     : k < 2           ? "the D beside D_IDK is not finished"
+                                       : "D_IDK was not evaluated");
         else if (k < 2)
             ok = add(a, &claims[k], e, n_short,
                      "At %s, of the questions it answers the model trained to say \xE2\x80\x9CI don\xE2\x80\x99t "
@@ -397,21 +418,31 @@ static bool add_item6(slk_analysis *a)
 
 static bool add_item7(slk_analysis *a)
 {
-    const claim below = {"slick-below-p-true", 7, "SliCK finds what the model does not know better than P(True)",
-                         "points", SLK_BELOW_ZERO, 0, NAN};
-    const claim bound = {"unknown-stays-unanswered", 7, "Unknown questions stay unanswered, whatever it is trained on",
-                         "%", SLK_BELOW_BOUND, 3.2, 3.2};
+    const claim below = {"slick-below-p-true",
+                         7,
+                         "SliCK finds what the model does not know better than P(True)",
+                         "points",
+                         SLK_BELOW_ZERO,
+                         0,
+                         NAN};
+    const claim bound = {"unknown-stays-unanswered",
+                         7,
+                         "Unknown questions stay unanswered, whatever it is trained on",
+                         "%",
+                         SLK_BELOW_BOUND,
+                         3.2,
+                         3.2};
     const slk_threshold *t = &a->threshold;
     slk_estimate e = t->below;
-    bool ok = e.n == 0 ? add(a, &below, e, 0, "%s",
-                             !a->ds->has_p_true ? "P(True) was not measured"
-                             : t->is_there      ? "no test fact is Unknown"
-                                                : "D_Natural is not finished")
-                       : add(a, &below, e, 0,
-                             "After training on D_Natural, accuracy on SliCK\xE2\x80\x99s Unknown test facts is %s %s %s "
-                             "than on as many facts of lowest P(True)",
-                             slk_say(fabs(e.value), 1).text, plural(e.value),
-                             more_or_less(e.value, "higher", "lower"));
+    bool ok = e.n == 0
+                  ? add(a, &below, e, 0, "%s",
+                        !a->ds->has_p_true ? "P(True) was not measured"
+                        : t->is_there      ? "no test fact is Unknown"
+                                           : "D_Natural is not finished")
+                  : add(a, &below, e, 0,
+                        "After training on D_Natural, accuracy on SliCK\xE2\x80\x99s Unknown test facts is %s %s %s "
+                        "than on as many facts of lowest P(True)",
+                        slk_say(fabs(e.value), 1).text, plural(e.value), more_or_less(e.value, "higher", "lower"));
     if (!ok) return false;
     const slk_table2_row *most = NULL;
     int late_most = 0;

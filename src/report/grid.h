@@ -25,7 +25,7 @@ typedef struct slk_column {
 } slk_column;
 
 typedef struct slk_grid_cell {
-    char *text; /* SLK_COLUMN_TEXT; in the grid's arena */
+    char *text;      /* SLK_COLUMN_TEXT; in the grid's arena */
     slk_estimate at; /* others: value, low, high */
     double p;
     bool best;

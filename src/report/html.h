@@ -13,8 +13,8 @@ typedef struct slk_section {
     const char *anchor, *kicker; /* kicker: the paper's claim in plain words */
     const char *main;            /* id of the finding that the headline is about */
     const char *yes, *no, *open, *missing;
-    const char *text; /* what was done, in a sentence or two */
-    slk_figure figures[3]; /* SLK_N_FIGURES ends them */
+    const char *text;           /* what was done, in a sentence or two */
+    slk_figure figures[3];      /* SLK_N_FIGURES ends them */
     slk_report_table tables[3]; /* SLK_N_TABLES ends them */
 } slk_section;
 #define SLK_N_SECTIONS 7

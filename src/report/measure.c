@@ -5,15 +5,16 @@
 #include <string.h>
 #include "stats/student.h"
 
-/* --- variants ------------------------------------------------------------------------------------------------------- */
+/* --- variants -------------------------------------------------------------------------------------------------------
+ */
 
 static slk_variant *variant_of(slk_variant *variants, size_t *n, const slk_study_run *run)
 {
     for (size_t i = 0; i < *n; i++) {
         if (!strcmp(variants[i].name, run->variant)) return &variants[i];
     }
-    variants[*n] = (slk_variant){.name = run->variant, .kind = run->kind, .category = run->category,
-                                 .unknown = run->unknown};
+    variants[*n] =
+        (slk_variant){.name = run->variant, .kind = run->kind, .category = run->category, .unknown = run->unknown};
     return &variants[(*n)++];
 }
 
@@ -62,7 +63,8 @@ const slk_variant *slk_variant_find(const slk_variant *variants, size_t n, const
     return NULL;
 }
 
-/* --- one epoch ------------------------------------------------------------------------------------------------------- */
+/* --- one epoch -------------------------------------------------------------------------------------------------------
+ */
 
 static uint32_t sum(const uint32_t *groups)
 {
@@ -90,7 +92,8 @@ const slk_report_epoch *slk_measure_epoch(const slk_report_run *run, slk_duratio
     return run->info->fitted ? slk_report_find_epoch(run, run->info->last_epoch) : NULL;
 }
 
-/* --- over seeds ------------------------------------------------------------------------------------------------------ */
+/* --- over seeds ------------------------------------------------------------------------------------------------------
+ */
 
 void slk_measure_seeds(slk_by_seed *out, const slk_dataset *ds, const slk_variant *variant, slk_duration duration,
                        slk_metric metric)

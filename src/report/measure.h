@@ -5,8 +5,8 @@
  *     duration    EARLY_STOP (each run's best dev epoch), a fixed epoch, CONVERGENCE (the last epoch, of runs that
  *                 fitted 95% of D; the others do not count there)
  *     metric      a share in %, of one epoch of one run
- *     estimate    its mean over seeds, with the 95% t interval; of one seed Wilson's interval over facts, marked as such,
- *                 because it says nothing about what another training would give
+ *     estimate    its mean over seeds, with the 95% t interval; of one seed Wilson's interval over facts, marked as
+ * such, because it says nothing about what another training would give
  *
  * Differences are taken within a seed and then averaged, so that what two runs of a seed have in common cancels. */
 #ifndef SLK_REPORT_MEASURE_H

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "report/figure.h"
 #include "report/png.h"
 #include "report/report.h"
@@ -27,13 +28,6 @@ typedef struct output {
     size_t n_done, n_all; /* steps */
 } output;
 
-static char *join(const char *folder, const char *name)
-{
-    slk_buf b = {0};
-    slk_buf_addf(&b, "%s/%s", folder, name);
-    return slk_buf_take(&b);
-}
-
 static slk_status no_memory(const output *out, slk_err *err)
 {
     return slk_fail(err, SLK_E_MEMORY, "%s: out of memory", out->path);
@@ -44,7 +38,8 @@ static slk_status fail_io(slk_err *err, const char *path, const char *what)
     return slk_fail(err, SLK_E_IO, "%s: %s: %s", path, what, strerror(errno));
 }
 
-/* --- what is there ------------------------------------------------------------------------------------------------------- */
+/* --- what is there
+ * ------------------------------------------------------------------------------------------------------- */
 
 static bool ends_in(const char *name, const char *ending)
 {
@@ -68,7 +63,7 @@ static size_t look(const char *path, const char *folder, char **foreign)
     for (struct dirent *e; dir && (e = readdir(dir)) != NULL;) {
         if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")) continue;
         n++;
-        if (!*foreign && !is_ours(folder, e->d_name)) *foreign = join(path, e->d_name);
+        if (!*foreign && !is_ours(folder, e->d_name)) *foreign = slk_path_join(path, e->d_name);
     }
     if (dir) closedir(dir);
     return n;
@@ -81,13 +76,13 @@ static slk_status may_write(const output *out, slk_err *err)
     if (slk_file_exists(out->path))
         return slk_fail(err, SLK_E_STATE, "%s: is a file, expected the name of a folder to be made", out->path);
     if (!slk_dir_exists(out->path)) return SLK_OK;
-    char *foreign = NULL, *mark = join(out->path, MARK);
+    char *foreign = NULL, *mark = slk_path_join(out->path, MARK);
     if (!mark) return no_memory(out, err);
     bool complete = slk_file_exists(mark);
     free(mark);
     look(out->path, "", &foreign);
     for (size_t i = 0; i < 2 && !foreign; i++) {
-        char *folder = join(out->path, FOLDERS[i]);
+        char *folder = slk_path_join(out->path, FOLDERS[i]);
         if (folder) look(folder, FOLDERS[i], &foreign);
         free(folder);
     }
@@ -101,13 +96,14 @@ static slk_status may_write(const output *out, slk_err *err)
     return s;
 }
 
-/* --- files --------------------------------------------------------------------------------------------------------------- */
+/* --- files
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static void remove_files(const char *folder)
 {
     DIR *dir = opendir(folder);
     for (struct dirent *e; dir && (e = readdir(dir)) != NULL;) {
-        char *path = join(folder, e->d_name);
+        char *path = slk_path_join(folder, e->d_name);
         if (path && strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) unlink(path);
         free(path);
     }
@@ -117,7 +113,7 @@ static void remove_files(const char *folder)
 static void remove_fresh(const output *out)
 {
     for (size_t i = 0; i < 2; i++) {
-        char *folder = join(out->fresh, FOLDERS[i]);
+        char *folder = slk_path_join(out->fresh, FOLDERS[i]);
         if (!folder) continue;
         remove_files(folder);
         rmdir(folder);
@@ -140,7 +136,7 @@ static slk_status make_fresh(output *out, slk_err *err)
     }
     out->fresh = fresh;
     for (size_t i = 0; i < 2; i++) {
-        char *folder = join(fresh, FOLDERS[i]);
+        char *folder = slk_path_join(fresh, FOLDERS[i]);
         if (!folder) return no_memory(out, err);
         slk_status s = mkdir(folder, 0777) == 0 ? SLK_OK : fail_io(err, folder, "cannot be made");
         free(folder);
@@ -152,7 +148,7 @@ static slk_status make_fresh(output *out, slk_err *err)
 static slk_status write_bytes(const output *out, const char *name, slk_buf *b, slk_err *err)
 {
     slk_out *file = NULL;
-    char *path = b->failed ? NULL : join(out->fresh, name);
+    char *path = b->failed ? NULL : slk_path_join(out->fresh, name);
     slk_status s = path ? slk_out_open(&file, path, true, err) : no_memory(out, err);
     if (s == SLK_OK) {
         if (b->len) fwrite(b->data, 1, b->len, slk_out_stream(file)); /* a failure shows in commit */
@@ -171,7 +167,8 @@ static slk_status step(output *out, slk_err *err)
                : slk_fail(err, SLK_E_INTERRUPTED, "%s: stopped", out->path);
 }
 
-/* --- content --------------------------------------------------------------------------------------------------------------- */
+/* --- content
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static void name_file(char *name, size_t n, const output *out, const slk_analysis *a, const char *folder,
                       const char *stem, const char *ending)
@@ -185,9 +182,10 @@ static void name_file(char *name, size_t n, const output *out, const slk_analysi
 static slk_status write_png(output *out, const char *svg_name, const char *png_name, slk_err *err)
 {
     if (out->written->no_png) return SLK_OK;
-    char *svg = join(out->fresh, svg_name), *png = join(out->fresh, png_name);
+    char *svg = slk_path_join(out->fresh, svg_name), *png = slk_path_join(out->fresh, png_name);
     bool found = true;
-    slk_status s = svg && png ? slk_png_from_svg(svg, png, out->options->environment, &found, err) : no_memory(out, err);
+    slk_status s =
+        svg && png ? slk_png_from_svg(svg, png, out->options->environment, &found, err) : no_memory(out, err);
     out->written->no_png = !found;
     free(svg);
     free(png);
@@ -261,7 +259,8 @@ static slk_status write_rest(output *out, slk_err *err)
     return s == SLK_OK ? step(out, err) : s;
 }
 
-/* --- giving it its name ----------------------------------------------------------------------------------------------------- */
+/* --- giving it its name
+ * ----------------------------------------------------------------------------------------------------- */
 
 /* Move the files of a fresh folder over those of an older one, and take away what the new report does not have. */
 static slk_status move_files(const char *from, const char *to, const char *folder, slk_err *err)
@@ -269,7 +268,7 @@ static slk_status move_files(const char *from, const char *to, const char *folde
     slk_status s = SLK_OK;
     DIR *dir = opendir(to);
     for (struct dirent *e; dir && (e = readdir(dir)) != NULL;) {
-        char *old = join(to, e->d_name), *fresh = join(from, e->d_name);
+        char *old = slk_path_join(to, e->d_name), *fresh = slk_path_join(from, e->d_name);
         if (old && fresh && is_ours(folder, e->d_name) && !slk_dir_exists(old) && !slk_file_exists(fresh)) unlink(old);
         free(old);
         free(fresh);
@@ -278,7 +277,7 @@ static slk_status move_files(const char *from, const char *to, const char *folde
     dir = opendir(from);
     if (!dir) return fail_io(err, from, "cannot be read");
     for (struct dirent *e; s == SLK_OK && (e = readdir(dir)) != NULL;) {
-        char *old = join(to, e->d_name), *fresh = join(from, e->d_name);
+        char *old = slk_path_join(to, e->d_name), *fresh = slk_path_join(from, e->d_name);
         if (!old || !fresh)
             s = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", to);
         else if (slk_file_exists(fresh) && strcmp(e->d_name, MARK) != 0 && rename(fresh, old) != 0)
@@ -292,11 +291,11 @@ static slk_status move_files(const char *from, const char *to, const char *folde
 
 static slk_status replace_older(const output *out, slk_err *err)
 {
-    char *mark = join(out->path, MARK), *fresh_mark = join(out->fresh, MARK);
+    char *mark = slk_path_join(out->path, MARK), *fresh_mark = slk_path_join(out->fresh, MARK);
     slk_status s = mark && fresh_mark ? SLK_OK : no_memory(out, err);
     if (s == SLK_OK && unlink(mark) != 0 && errno != ENOENT) s = fail_io(err, mark, "cannot be replaced");
     for (size_t i = 0; i < 2 && s == SLK_OK; i++) {
-        char *from = join(out->fresh, FOLDERS[i]), *to = join(out->path, FOLDERS[i]);
+        char *from = slk_path_join(out->fresh, FOLDERS[i]), *to = slk_path_join(out->path, FOLDERS[i]);
         if (!from || !to)
             s = no_memory(out, err);
         else if (mkdir(to, 0777) != 0 && errno != EEXIST)

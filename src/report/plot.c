@@ -18,7 +18,8 @@ double slk_plot_y(const slk_plot *p, double y)
     return p->box.y + (1 - share) * p->box.height;
 }
 
-/* --- axes ------------------------------------------------------------------------------------------------------------ */
+/* --- axes ------------------------------------------------------------------------------------------------------------
+ */
 
 /* 1, 2 or 5 times a power of ten, such that `range` has at most n steps. */
 static double nice_step(double range, size_t n)
@@ -89,21 +90,21 @@ void slk_plot_x_axis(const slk_plot *p, const double *ticks, size_t n, const cha
 
 void slk_plot_y_title(const slk_plot *p, const char *title)
 {
-    slk_svg_text(p->svg, p->box.x - 30, p->box.y - 12, SLK_ANCHOR_START, "axis", title);
+    slk_svg_text(p->svg, p->box.x - 40, p->box.y - 14, SLK_ANCHOR_START, "axis", title);
 }
 
-/* --- series ---------------------------------------------------------------------------------------------------------- */
+/* --- series ----------------------------------------------------------------------------------------------------------
+ */
 
 static void describe(char *out, size_t n, const slk_series *s, size_t i)
 {
     const slk_estimate *e = &s->at[i];
-    int used = snprintf(out, n, "%s, %s%s: %s%%", s->what, slk_say(s->x[i], 0).text, s->unit_x,
-                        slk_say(e->value, 1).text);
+    int used =
+        snprintf(out, n, "%s, %s%s: %s%%", s->what, slk_say(s->x[i], 0).text, s->unit_x, slk_say(e->value, 1).text);
     if (used < 0 || (size_t)used >= n) return;
     if (!isnan(e->low))
         used += snprintf(out + used, n - (size_t)used, " (95%% interval %s%s)",
-                         slk_say_interval(e->low, e->high, 1, false).text,
-                         e->facts_only ? ", over facts" : "");
+                         slk_say_interval(e->low, e->high, 1, false).text, e->facts_only ? ", over facts" : "");
     if (s->hollow && s->hollow[i] && (size_t)used < n)
         snprintf(out + used, n - (size_t)used, "; does not count: D is not fitted");
 }
@@ -155,7 +156,8 @@ void slk_plot_series(const slk_plot *p, const slk_series *s)
     }
 }
 
-/* --- labels ---------------------------------------------------------------------------------------------------------- */
+/* --- labels ----------------------------------------------------------------------------------------------------------
+ */
 
 enum { LABEL_LINE = 15 };
 
@@ -207,7 +209,8 @@ void slk_labels_draw(slk_labels *l, slk_svg *svg, double x, double top, double b
     }
 }
 
-/* --- running text ---------------------------------------------------------------------------------------------------- */
+/* --- running text ----------------------------------------------------------------------------------------------------
+ */
 
 /* The longest beginning of text that fits, ending before a space (or the first word, however long); *next begins the
  * rest. */

@@ -31,7 +31,8 @@ void slk_report_release(slk_report *report)
     *report = (slk_report){.n = 0};
 }
 
-/* --- findings.json --------------------------------------------------------------------------------------------------- */
+/* --- findings.json ---------------------------------------------------------------------------------------------------
+ */
 
 /* null where there is no number. */
 static json_t *number(double value)

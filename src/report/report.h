@@ -13,6 +13,7 @@
 #include "base/progress.h"
 #include "report/analysis.h"
 
+/* Stays where it was loaded: the analyses point into it. */
 typedef struct slk_report {
     slk_dataset ds;
     slk_analysis *by_lr; /* [n] one a learning rate; the first is the main one */

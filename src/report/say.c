@@ -17,7 +17,10 @@ static slk_said say(double value, int digits, const char *plus)
 {
     slk_said s;
     if (!isfinite(value)) {
-        snprintf(s.text, sizeof s.text, "%s", isnan(value) ? "\xE2\x80\x93" : value < 0 ? MINUS "\xE2\x88\x9E" : "\xE2\x88\x9E");
+        snprintf(s.text, sizeof s.text, "%s",
+                 isnan(value) ? "\xE2\x80\x93"
+                 : value < 0  ? MINUS "\xE2\x88\x9E"
+                              : "\xE2\x88\x9E");
         return s;
     }
     bool negative = is_negative(value, digits);

@@ -1,5 +1,5 @@
-/* Numbers as people read them: one decimal, a true minus sign, no "-0.0". All return text in a small struct by value, so
- * that several can stand in one call. */
+/* Numbers as people read them: one decimal, a true minus sign, no "-0.0". All return text in a small struct by value,
+ * so that several can stand in one call. */
 #ifndef SLK_REPORT_SAY_H
 #define SLK_REPORT_SAY_H
 

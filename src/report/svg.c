@@ -10,7 +10,8 @@
 
 static const char *const anchors[] = {"start", "middle", "end"};
 
-/* --- style ----------------------------------------------------------------------------------------------------------- */
+/* --- style -----------------------------------------------------------------------------------------------------------
+ */
 
 /* The value of "--name" in the palette "--name: value; ..."; *n its length. */
 static const char *palette_value(const char *name, size_t n_name, size_t *n)
@@ -31,7 +32,9 @@ void slk_svg_style(slk_buf *b)
     const char *css = slk_asset_figure;
     for (const char *at; (at = strstr(css, "var(--")) != NULL;) {
         size_t n_name = strcspn(at + 6, ")"), n_value;
-        const char *value = palette_value(at + 6, n_name, &n_value);
+        /* A figure by itself stands on white, whatever the page's ground. */
+        bool ground = n_name == 4 && !strncmp(at + 6, "page", 4);
+        const char *value = palette_value(ground ? "paper" : at + 6, ground ? 5 : n_name, &n_value);
         slk_buf_add(b, css, (size_t)(at - css));
         slk_buf_add(b, value, n_value);
         css = at + 6 + n_name + 1;
@@ -39,7 +42,8 @@ void slk_svg_style(slk_buf *b)
     slk_buf_add_str(b, css);
 }
 
-/* --- elements -------------------------------------------------------------------------------------------------------- */
+/* --- elements --------------------------------------------------------------------------------------------------------
+ */
 
 void slk_svg_begin(slk_svg *svg, double width, double height, bool is_file, const char *label)
 {
@@ -140,17 +144,18 @@ void slk_svg_close(slk_svg *svg)
     slk_buf_add_str(&svg->b, "</g>\n");
 }
 
-/* --- widths ---------------------------------------------------------------------------------------------------------- */
+/* --- widths ----------------------------------------------------------------------------------------------------------
+ */
 
 double slk_svg_text_width(const char *text, double size, bool bold)
 {
     /* Advance widths of Helvetica's ASCII characters from the space on, in thousandths of the size. */
-    static const short widths[95] = {
-        278, 278, 355, 556, 556, 889, 667, 191, 333, 333, 389, 584, 278, 333, 278, 278, 556, 556, 556, 556, 556, 556, 556,
-        556, 556, 556, 278, 278, 584, 584, 584, 556, 1015, 667, 667, 722, 722, 667, 611, 778, 722, 278, 500, 667, 556, 833,
-        722, 778, 667, 778, 722, 667, 611, 722, 667, 944, 667, 667, 611, 278, 278, 278, 469, 556, 333, 556, 556, 500, 556,
-        556, 278, 556, 556, 222, 222, 500, 222, 833, 556, 556, 556, 556, 333, 500, 278, 556, 500, 722, 500, 500, 500, 334,
-        260, 334, 584};
+    static const short widths[95] = {278,  278, 355, 556, 556, 889, 667, 191, 333, 333, 389, 584, 278, 333, 278, 278,
+                                     556,  556, 556, 556, 556, 556, 556, 556, 556, 556, 278, 278, 584, 584, 584, 556,
+                                     1015, 667, 667, 722, 722, 667, 611, 778, 722, 278, 500, 667, 556, 833, 722, 778,
+                                     667,  778, 722, 667, 611, 722, 667, 944, 667, 667, 611, 278, 278, 278, 469, 556,
+                                     333,  556, 556, 500, 556, 556, 278, 556, 556, 222, 222, 500, 222, 833, 556, 556,
+                                     556,  556, 333, 500, 278, 556, 500, 722, 500, 500, 500, 334, 260, 334, 584};
     double sum = 0;
     while (*text) {
         uint32_t code;

@@ -10,15 +10,16 @@
 
 static const char *const when_names[2] = {"early stop", "convergence"};
 
-/* --- findings ------------------------------------------------------------------------------------------------------------ */
+/* --- findings
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static void fill_findings(slk_grid *g, const slk_analysis *a)
 {
     static const slk_column columns[] = {
-        {"finding", "id", SLK_COLUMN_TEXT, 0},       {"claim", "title", SLK_COLUMN_TEXT, 0},
-        {"item", "item", SLK_COLUMN_NUMBER, 0},      {"measured", "value", SLK_COLUMN_ESTIMATE, 1},
+        {"finding", "id", SLK_COLUMN_TEXT, 0},        {"claim", "title", SLK_COLUMN_TEXT, 0},
+        {"item", "item", SLK_COLUMN_NUMBER, 0},       {"measured", "value", SLK_COLUMN_ESTIMATE, 1},
         {"the paper", "paper", SLK_COLUMN_NUMBER, 1}, {"unit", "unit", SLK_COLUMN_TEXT, 0},
-        {"verdict", "verdict", SLK_COLUMN_TEXT, 0},  {"what this run shows", "sentence", SLK_COLUMN_TEXT, 0},
+        {"verdict", "verdict", SLK_COLUMN_TEXT, 0},   {"what this run shows", "sentence", SLK_COLUMN_TEXT, 0},
     };
     slk_grid_init(g, "findings", "Findings",
                   "Item: of the paper's claims, docs/study.md section 4. In parentheses: 95% intervals.", columns,
@@ -37,7 +38,8 @@ static void fill_findings(slk_grid *g, const slk_analysis *a)
     }
 }
 
-/* --- Table 1 ------------------------------------------------------------------------------------------------------------- */
+/* --- Table 1
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static void fill_table1(slk_grid *g, const slk_analysis *a)
 {
@@ -50,11 +52,12 @@ static void fill_table1(slk_grid *g, const slk_analysis *a)
         {"the paper", "paper", SLK_COLUMN_NUMBER, 2},
     };
     static const char *const terms[] = {"b0", "b_kn (Known fitted)", "b_unk (Unknown fitted)", "R2"};
-    slk_grid_init(g, "table-1", "Table 1: the linear model",
-                  "accuracy = b0 + b_kn N_kn/|D| + b_unk N_unk/|D| over all epochs of the variants with X% Unknown; N: "
-                  "fitted examples. The textbook's interval takes the epochs of a run for independent and is too narrow; "
-                  "verdicts use one of the other two.",
-                  columns, N_OF(columns));
+    slk_grid_init(
+        g, "table-1", "Table 1: the linear model",
+        "accuracy = b0 + b_kn N_kn/|D| + b_unk N_unk/|D| over all epochs of the variants with X% Unknown; N: "
+        "fitted examples. The textbook's interval takes the epochs of a run for independent and is too narrow; "
+        "verdicts use one of the other two.",
+        columns, N_OF(columns));
     for (int set = 0; set < 2; set++) {
         const slk_linear *m = &a->linear[set];
         for (int b = 0; b <= SLK_N_B; b++) {
@@ -79,23 +82,26 @@ static void fill_table1(slk_grid *g, const slk_analysis *a)
     }
 }
 
-/* --- Tables 2 and 7 ------------------------------------------------------------------------------------------------------ */
+/* --- Tables 2 and 7
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void fill_table2(slk_grid *g, const slk_analysis *a)
 {
     static const slk_column columns[] = {
-        {"trained on", "train", SLK_COLUMN_TEXT, 0}, {"at", "at", SLK_COLUMN_TEXT, 0},
-        {"all", "all", SLK_COLUMN_TESTED, 1},        {"HighlyKnown", "highly", SLK_COLUMN_TESTED, 1},
-        {"MaybeKnown", "maybe", SLK_COLUMN_TESTED, 1}, {"WeaklyKnown", "weakly", SLK_COLUMN_TESTED, 1},
-        {"Unknown", "unknown", SLK_COLUMN_TESTED, 1},  {"p against the early stop", "p_early", SLK_COLUMN_NUMBER, 4},
+        {"trained on", "train", SLK_COLUMN_TEXT, 0},  {"at", "at", SLK_COLUMN_TEXT, 0},
+        {"all", "all", SLK_COLUMN_TESTED, 1},         {"Highly", "highly", SLK_COLUMN_TESTED, 1},
+        {"Maybe", "maybe", SLK_COLUMN_TESTED, 1},     {"Weakly", "weakly", SLK_COLUMN_TESTED, 1},
+        {"Unknown", "unknown", SLK_COLUMN_TESTED, 1}, {"p, late against early", "p_early", SLK_COLUMN_NUMBER, 3},
     };
-    slk_grid_init(g, "table-2", "Tables 2 and 7: single categories, test accuracy in %",
-                  "Best of a column and duration in bold; others that differ from it by the paper's paired t-test over 100 "
-                  "parts of the test facts: * p < 0.05, ** p < 0.01. The test knows of facts only, not of seeds; the intervals "
-                  "are over seeds.",
-                  columns, N_OF(columns));
-    for (int late = 0; late < 2; late++) {
-        for (int row = 0; row < SLK_TABLE2_ROWS; row++) {
+    slk_grid_init(
+        g, "table-2", "Tables 2 and 7: single categories, test accuracy in %",
+        "Columns: all test facts, and those of one category. In bold the best of a column at that time; others that "
+        "differ from it by the paper's paired t-test over parts of the test facts: * p < 0.05, ** p < 0.01. Last "
+        "column: the same test of convergence against the early stop, on all test facts. The test knows of facts "
+        "only, not of seeds; the intervals are over seeds.",
+        columns, N_OF(columns));
+    for (int row = 0; row < SLK_TABLE2_ROWS; row++) {
+        for (int late = 0; late < 2; late++) {
             const slk_table2_row *r = &a->table2[row];
             slk_grid_row(g, false);
             slk_grid_text(g, r->name);
@@ -112,7 +118,8 @@ static void fill_table2(slk_grid *g, const slk_analysis *a)
     }
 }
 
-/* --- Tables 3 to 5 ------------------------------------------------------------------------------------------------------- */
+/* --- Tables 3 to 5
+ * ------------------------------------------------------------------------------------------------------- */
 
 static void fill_counts(slk_grid *g, const slk_analysis *a, int which)
 {
@@ -140,7 +147,8 @@ static void fill_counts(slk_grid *g, const slk_analysis *a, int which)
     }
 }
 
-/* --- Table 8 ------------------------------------------------------------------------------------------------------------- */
+/* --- Table 8
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static void fill_table8(slk_grid *g, const slk_analysis *a)
 {
@@ -170,7 +178,8 @@ static void fill_table8(slk_grid *g, const slk_analysis *a)
     }
 }
 
-/* --- numbers behind figures ----------------------------------------------------------------------------------------------- */
+/* --- numbers behind figures
+ * ----------------------------------------------------------------------------------------------- */
 
 static void fill_curves(slk_grid *g, const slk_analysis *a)
 {
@@ -206,8 +215,10 @@ static void fill_curves(slk_grid *g, const slk_analysis *a)
 static void fill_pairs(slk_grid *g, const slk_analysis *a)
 {
     static const slk_column columns[] = {
-        {"at", "at", SLK_COLUMN_TEXT, 0},       {"% Unknown in D", "unknown", SLK_COLUMN_NUMBER, 0},
-        {"D", "d", SLK_COLUMN_ESTIMATE, 1},     {"D_Known", "d_known", SLK_COLUMN_ESTIMATE, 1},
+        {"at", "at", SLK_COLUMN_TEXT, 0},
+        {"% Unknown in D", "unknown", SLK_COLUMN_NUMBER, 0},
+        {"D", "d", SLK_COLUMN_ESTIMATE, 1},
+        {"D_Known", "d_known", SLK_COLUMN_ESTIMATE, 1},
         {"D \xE2\x88\x92 D_Known", "difference", SLK_COLUMN_ESTIMATE, 1},
     };
     slk_grid_init(g, "figure-3b", "Figure 3b: D against D_Known, test accuracy",
@@ -227,8 +238,10 @@ static void fill_pairs(slk_grid *g, const slk_analysis *a)
 static void fill_early(slk_grid *g, const slk_analysis *a)
 {
     static const slk_column columns[] = {
-        {"% Unknown in D", "unknown", SLK_COLUMN_NUMBER, 0},     {"early stop, mean epoch", "epoch", SLK_COLUMN_NUMBER, 1},
-        {"Known fitted", "known", SLK_COLUMN_ESTIMATE, 1},       {"Unknown fitted", "unknown_fitted", SLK_COLUMN_ESTIMATE, 1},
+        {"% Unknown in D", "unknown", SLK_COLUMN_NUMBER, 0},
+        {"early stop, mean epoch", "epoch", SLK_COLUMN_NUMBER, 1},
+        {"Known fitted", "known", SLK_COLUMN_ESTIMATE, 1},
+        {"Unknown fitted", "unknown_fitted", SLK_COLUMN_ESTIMATE, 1},
         {"difference", "difference", SLK_COLUMN_ESTIMATE, 1},
     };
     slk_grid_init(g, "figure-4", "Figure 4: what of D is fitted at the early stop", "In %.", columns, N_OF(columns));
@@ -272,9 +285,12 @@ static void fill_threshold(slk_grid *g, const slk_analysis *a)
 static void fill_epochs(slk_grid *g, const slk_analysis *a)
 {
     static const slk_column columns[] = {
-        {"% Unknown in D", "unknown", SLK_COLUMN_NUMBER, 0}, {"epoch", "epoch", SLK_COLUMN_NUMBER, 0},
-        {"Known fitted", "known", SLK_COLUMN_ESTIMATE, 1},   {"Unknown fitted", "unknown_fitted", SLK_COLUMN_ESTIMATE, 1},
-        {"dev accuracy", "dev", SLK_COLUMN_ESTIMATE, 1},     {"test accuracy", "test", SLK_COLUMN_ESTIMATE, 1},
+        {"% Unknown in D", "unknown", SLK_COLUMN_NUMBER, 0},
+        {"epoch", "epoch", SLK_COLUMN_NUMBER, 0},
+        {"Known fitted", "known", SLK_COLUMN_ESTIMATE, 1},
+        {"Unknown fitted", "unknown_fitted", SLK_COLUMN_ESTIMATE, 1},
+        {"dev accuracy", "dev", SLK_COLUMN_ESTIMATE, 1},
+        {"test accuracy", "test", SLK_COLUMN_ESTIMATE, 1},
     };
     slk_grid_init(g, "figure-1-6", "Figures 1 and 6: fitted facts and accuracy by epoch", "In %.", columns,
                   N_OF(columns));
@@ -295,14 +311,18 @@ static void fill_epochs(slk_grid *g, const slk_analysis *a)
 static void fill_runs(slk_grid *g, const slk_analysis *a)
 {
     static const slk_column columns[] = {
-        {"variant", "variant", SLK_COLUMN_TEXT, 0},   {"seed", "seed", SLK_COLUMN_TEXT, 0},
-        {"state", "state", SLK_COLUMN_TEXT, 0},       {"|D|", "n_train", SLK_COLUMN_NUMBER, 0},
-        {"early stop", "early", SLK_COLUMN_NUMBER, 0}, {"last epoch", "last", SLK_COLUMN_NUMBER, 0},
-        {"fitted at the end", "fitted", SLK_COLUMN_NUMBER, 1}, {"seconds", "seconds", SLK_COLUMN_NUMBER, 0},
+        {"variant", "variant", SLK_COLUMN_TEXT, 0},
+        {"seed", "seed", SLK_COLUMN_TEXT, 0},
+        {"state", "state", SLK_COLUMN_TEXT, 0},
+        {"|D|", "n_train", SLK_COLUMN_NUMBER, 0},
+        {"early stop", "early", SLK_COLUMN_NUMBER, 0},
+        {"last epoch", "last", SLK_COLUMN_NUMBER, 0},
+        {"fitted at the end", "fitted", SLK_COLUMN_NUMBER, 1},
+        {"seconds", "seconds", SLK_COLUMN_NUMBER, 0},
         {"", "note", SLK_COLUMN_TEXT, 0},
     };
-    slk_grid_init(g, "runs", "Runs", "Fitted at the end: % of D. A run below 95% does not count at convergence.", columns,
-                  N_OF(columns));
+    slk_grid_init(g, "runs", "Runs", "Fitted at the end: % of D. A run below 95% does not count at convergence.",
+                  columns, N_OF(columns));
     for (size_t i = 0; i < a->ds->n_runs; i++) {
         const slk_report_run *run = &a->ds->runs[i];
         const slk_study_run *info = run->info;

@@ -15,11 +15,29 @@ enum { N_ID = 8, N_OOD = 4, N_EX = 10, N_SAMPLES = 16, N_LABELS = 64 };
 
 synthetic_options synthetic_defaults(void)
 {
-    return (synthetic_options){.n_seeds = 3, .n_epochs = 20, .n_lrs = 1, .n_train = 200, .n_dev = 40, .n_test = 150,
-                               .d_per_relation = 50, .b0 = 34, .b_known = 7, .b_unknown = -8, .ood_b0 = 31,
-                               .ood_known = 3, .ood_unknown = -3, .known_half = 1.8, .unknown_half = 8,
-                               .maybe_bonus = 3, .idk_known = 0.22, .idk_unknown = 0.8, .noise = 0.35,
-                               .p_true_skill = 1.2, .p_true = true, .all_variants = true, .stride = 1};
+    return (synthetic_options){.n_seeds = 3,
+                               .n_epochs = 20,
+                               .n_lrs = 1,
+                               .n_train = 200,
+                               .n_dev = 40,
+                               .n_test = 150,
+                               .d_per_relation = 50,
+                               .b0 = 34,
+                               .b_known = 7,
+                               .b_unknown = -8,
+                               .ood_b0 = 31,
+                               .ood_known = 3,
+                               .ood_unknown = -3,
+                               .known_half = 1.8,
+                               .unknown_half = 8,
+                               .maybe_bonus = 3,
+                               .idk_known = 0.22,
+                               .idk_unknown = 0.8,
+                               .noise = 0.35,
+                               .p_true_skill = 1.2,
+                               .p_true = true,
+                               .all_variants = true,
+                               .stride = 1};
 }
 
 /* One number in [0, 1) of (what, a, b, c). */
@@ -35,25 +53,32 @@ static double normal(const synthetic_options *o, unsigned what, uint64_t a, uint
     return sqrt(-2 * log(1 - u)) * cos(6.283185307179586 * v);
 }
 
-/* --- facts ----------------------------------------------------------------------------------------------------------- */
+/* --- facts -----------------------------------------------------------------------------------------------------------
+ */
 
 static const struct {
     const char *name, *before, *after;
     bool is_place;
 } RELATIONS[N_ID + N_OOD] = {
-    {"P17", "Which country is ", " located in?", true},  {"P19", "Where was ", " born?", true},
-    {"P26", "Who is ", " married to?", false},           {"P36", "What is the capital of ", "?", true},
-    {"P40", "Who is ", "'s child?", false},              {"P69", "Where was ", " educated?", true},
-    {"P131", "Where is ", " located?", true},            {"P740", "Where was ", " founded?", true},
-    {"P50", "Who is the author of ", "?", false},        {"P112", "Who founded ", "?", false},
-    {"P170", "Who was ", " created by?", false},         {"P175", "Who performed ", "?", false},
+    {"P17", "Which country is ", " located in?", true},
+    {"P19", "Where was ", " born?", true},
+    {"P26", "Who is ", " married to?", false},
+    {"P36", "What is the capital of ", "?", true},
+    {"P40", "Who is ", "'s child?", false},
+    {"P69", "Where was ", " educated?", true},
+    {"P131", "Where is ", " located?", true},
+    {"P740", "Where was ", " founded?", true},
+    {"P50", "Who is the author of ", "?", false},
+    {"P112", "Who founded ", "?", false},
+    {"P170", "Who was ", " created by?", false},
+    {"P175", "Who performed ", "?", false},
 };
 
 /* A name of two or three syllables a word. */
 static void make_name(char *out, size_t n, uint64_t key, bool is_place)
 {
-    static const char *const first[] = {"Al", "Ber", "Cor", "Da", "El", "Fen", "Gra", "Hol", "Is", "Jo", "Kar", "Lin",
-                                        "Mar", "Nor", "Os", "Pet", "Ros", "Sal", "Tor", "Vi"};
+    static const char *const first[] = {"Al",  "Ber", "Cor", "Da",  "El", "Fen", "Gra", "Hol", "Is",  "Jo",
+                                        "Kar", "Lin", "Mar", "Nor", "Os", "Pet", "Ros", "Sal", "Tor", "Vi"};
     static const char *const middle[] = {"a", "en", "i", "or", "an", "e", "u", "el"};
     static const char *const last[] = {"burg", "ton", "field", "ham", "mar", "stad", "ville", "port"};
     static const char *const person[] = {"son", "ster", "mann", "sen", "berg", "ova", "nez", "ley"};
@@ -67,9 +92,18 @@ static void make_name(char *out, size_t n, uint64_t key, bool is_place)
 }
 
 static const char *const HOSTILE[] = {
-    "<script>alert(1)</script>", "</script><img src=x onerror=alert(1)>", "=cmd|' /C calc'!A0", "@SUM(1,2)",
-    "a | b \\ `c` *d* _e_ [f](g) <h>", "\"quoted\", with comma", "line\nbreak", "&amp; &lt; ]]> <!-- -->",
-    "-1+1", "+49 30", "\xF0\x9F\x98\x80 emoji \xE2\x80\xA8 separator", "{\"json\": [1]}\ttab",
+    "<script>alert(1)</script>",
+    "</script><img src=x onerror=alert(1)>",
+    "=cmd|' /C calc'!A0",
+    "@SUM(1,2)",
+    "a | b \\ `c` *d* _e_ [f](g) <h>",
+    "\"quoted\", with comma",
+    "line\nbreak",
+    "&amp; &lt; ]]> <!-- -->",
+    "-1+1",
+    "+49 30",
+    "\xF0\x9F\x98\x80 emoji \xE2\x80\xA8 separator",
+    "{\"json\": [1]}\ttab",
 };
 #define N_HOSTILE (sizeof HOSTILE / sizeof *HOSTILE)
 
@@ -86,10 +120,15 @@ static bool push_fact(slk_facts *facts, const synthetic_options *o, int r, slk_s
     }
     snprintf(question, sizeof question, "%s%s%s", RELATIONS[r].before, subject, RELATIONS[r].after);
     if (subject == name) /* two subjects may have one name */
-        snprintf(question, sizeof question, "%s%s %d%s", RELATIONS[r].before, name, number % 90 + 10, RELATIONS[r].after);
-    slk_fact fact = {.relation = slk_strdup(RELATIONS[r].name), .question = slk_strdup(question),
-                     .subject = slk_strdup(subject), .answers = slk_alloc_zero(1, sizeof(char *)), .n_answers = 1,
-                     .split = split, .ood = r >= N_ID};
+        snprintf(question, sizeof question, "%s%s %d%s", RELATIONS[r].before, name, number % 90 + 10,
+                 RELATIONS[r].after);
+    slk_fact fact = {.relation = slk_strdup(RELATIONS[r].name),
+                     .question = slk_strdup(question),
+                     .subject = slk_strdup(subject),
+                     .answers = slk_alloc_zero(1, sizeof(char *)),
+                     .n_answers = 1,
+                     .split = split,
+                     .ood = r >= N_ID};
     if (fact.answers) fact.answers[0] = slk_strdup(object);
     fact.id = slk_fact_identity(&fact);
     for (size_t i = 0; i < facts->n; i++) {
@@ -113,7 +152,8 @@ static slk_status make_facts(slk_facts *facts, const synthetic_options *o, slk_e
     return ok ? SLK_OK : slk_fail(err, SLK_E_MEMORY, "synthetic: out of memory");
 }
 
-/* --- labels ---------------------------------------------------------------------------------------------------------- */
+/* --- labels ----------------------------------------------------------------------------------------------------------
+ */
 
 /* The paper's natural shares, a little different for each relation. */
 static slk_category draw_category(const synthetic_options *o, const slk_fact *fact)
@@ -157,7 +197,8 @@ static bool make_label(slk_label *label, const slk_fact *fact, const slk_facts *
     unsigned n_greedy = 0, n_sampled = 0;
     for (unsigned e = 0; e < N_EX; e++) {
         label->p_gold[e] = p * 0.8 + 0.001;
-        bool greedy = category == SLK_HIGHLY_KNOWN || (category == SLK_MAYBE_KNOWN && uniform(o, 4, fact->id, e, 99) < p);
+        bool greedy =
+            category == SLK_HIGHLY_KNOWN || (category == SLK_MAYBE_KNOWN && uniform(o, 4, fact->id, e, 99) < p);
         label->greedy[e] = greedy;
         n_greedy += greedy;
         for (unsigned s = 0; s < N_SAMPLES; s++) {
@@ -175,9 +216,20 @@ static bool make_label(slk_label *label, const slk_fact *fact, const slk_facts *
 static slk_status write_labels(slk_store *store, int64_t *id, const slk_facts *facts, const synthetic_options *o,
                                int8_t *category, slk_err *err)
 {
-    slk_label_settings s = {.model_hash = 0x1234, .n_ex = N_EX, .n_shots = 4, .n_samples = N_SAMPLES, .top_k = 40,
-                            .temperature = 0.5, .seed = o->seed, .model_name = "synthetic", .dtype = "f32",
-                            .kernels = "none", .match = "em", .decoded = "greedy", .set_name = "made-up", .pool = "dev"};
+    slk_label_settings s = {.model_hash = 0x1234,
+                            .n_ex = N_EX,
+                            .n_shots = 4,
+                            .n_samples = N_SAMPLES,
+                            .top_k = 40,
+                            .temperature = 0.5,
+                            .seed = o->seed,
+                            .model_name = "synthetic",
+                            .dtype = "f32",
+                            .kernels = "none",
+                            .match = "em",
+                            .decoded = "greedy",
+                            .set_name = "made-up",
+                            .pool = "dev"};
     if (o->hostile) snprintf(s.model_name, sizeof s.model_name, "<script>alert('model')</script>");
     slk_status status = slk_store_begin_label_set(store, id, NULL, &s, err);
     for (size_t i = 0; i < facts->n && status == SLK_OK; i += N_LABELS) {
@@ -211,7 +263,8 @@ static slk_status write_p_true(slk_store *store, int64_t id, const slk_facts *fa
     return status;
 }
 
-/* --- the study ------------------------------------------------------------------------------------------------------- */
+/* --- the study -------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct study {
     const synthetic_options *o;
@@ -253,8 +306,10 @@ static slk_set_fact *draw_d(const study *s, const slk_study_run *run, size_t *n)
 {
     slk_set_fact *d = slk_alloc(s->facts->n, sizeof *d);
     *n = 0;
-    double share = run->unknown >= 0 ? run->unknown : !strcmp(run->kind, "natural") ? 0.36
-                                                  : !strcmp(run->category, "Unknown") ? 1 : 0;
+    double share = run->unknown >= 0                   ? run->unknown
+                   : !strcmp(run->kind, "natural")     ? 0.36
+                   : !strcmp(run->category, "Unknown") ? 1
+                                                       : 0;
     for (int r = 0; r < N_ID && d; r++) {
         int left[2] = {(int)lround(s->o->d_per_relation * (1 - share)), 0};
         left[1] = s->o->d_per_relation - left[0];
@@ -323,8 +378,11 @@ static double accuracy_of(const study *s, const slk_study_run *run, int set, pro
 static slk_status write_epoch(const study *s, const slk_study_run *run, const slk_set_fact *d, size_t n_d, int epoch,
                               bool is_short, double *dev, bool *fitted, slk_err *err)
 {
-    slk_run_epoch e = {.epoch = epoch, .step = epoch * 4, .loss = epoch ? 2.5 * exp(-0.15 * epoch) : NAN,
-                       .tokens_per_s = 1000, .wall_s = 1};
+    slk_run_epoch e = {.epoch = epoch,
+                       .step = epoch * 4,
+                       .loss = epoch ? 2.5 * exp(-0.15 * epoch) : NAN,
+                       .tokens_per_s = 1000,
+                       .wall_s = 1};
     double pace = run->lr > 2e-5 ? 1.7 : 1; /* a higher learning rate fits sooner */
     progress f = {0, 0};
     slk_status status = SLK_OK;
@@ -356,11 +414,12 @@ static slk_status write_epoch(const study *s, const slk_study_run *run, const sl
             double refuse = s->sets[set][i].category == SLK_UNKNOWN ? s->o->idk_unknown : s->o->idk_known;
             if (uniform(s->o, 14, s->sets[set][i].fact_id, run->seed, 0) >= refuse * fitted_share(epoch, 2)) continue;
             e.refused[set][i / 8] |= (uint8_t)(1u << (i % 8));
-            e.right[set][i / 8] &= (uint8_t)~(1u << (i % 8));
+            e.right[set][i / 8] &= (uint8_t) ~(1u << (i % 8));
         }
     }
     *dev = 0;
-    for (size_t i = 0; i < s->n[SLK_SET_DEV] && status == SLK_OK; i++) *dev += e.right[SLK_SET_DEV][i / 8] >> (i % 8) & 1;
+    for (size_t i = 0; i < s->n[SLK_SET_DEV] && status == SLK_OK; i++)
+        *dev += e.right[SLK_SET_DEV][i / 8] >> (i % 8) & 1;
     if (status == SLK_OK) status = slk_store_put_epoch(s->store, run->id, &e, err);
     slk_run_epoch_release(&e);
     return status;
@@ -398,8 +457,11 @@ static void add_run(slk_study_run *runs, size_t *n, const synthetic_options *o, 
     for (int lr = 0; lr < o->n_lrs; lr++) {
         for (int seed = 0; seed < o->n_seeds; seed++) {
             slk_study_run *r = &runs[(*n)++];
-            *r = (slk_study_run){.unknown = unknown, .seed = (uint64_t)seed, .lr = lr ? 1e-4 : 1e-5, .early_epoch = -1,
-                           .last_epoch = -1};
+            *r = (slk_study_run){.unknown = unknown,
+                                 .seed = (uint64_t)seed,
+                                 .lr = lr ? 1e-4 : 1e-5,
+                                 .early_epoch = -1,
+                                 .last_epoch = -1};
             snprintf(r->kind, sizeof r->kind, "%s", kind);
             snprintf(r->category, sizeof r->category, "%s", category);
             int percent = (int)lround(100 * unknown);
@@ -440,9 +502,9 @@ static slk_status write_runs(study *s, slk_err *err)
             int64_t id;
             status = slk_store_claim_run(s->store, s->id, runs[i].id, "w", 1000, 60, &id, err);
             if (status == SLK_OK)
-                status = slk_store_fail_run(s->store, runs[i].id, "w",
-                                            o->hostile ? "<script>alert('error')</script> | failed" : "no space on disk",
-                                            err);
+                status = slk_store_fail_run(
+                    s->store, runs[i].id, "w",
+                    o->hostile ? "<script>alert('error')</script> | failed" : "no space on disk", err);
         }
     }
     slk_store_free_runs(runs, n);

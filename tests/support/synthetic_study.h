@@ -15,21 +15,21 @@
 typedef struct synthetic_options {
     uint64_t seed;
     int n_seeds, n_epochs, n_lrs;
-    int n_train, n_dev, n_test; /* facts per relation; 8 relations, and 4 out of distribution with n_test each */
-    int d_per_relation;         /* examples of D per relation */
-    double b0, b_known, b_unknown;             /* in distribution, points */
-    double ood_b0, ood_known, ood_unknown;     /* out of distribution */
-    double known_half, unknown_half;           /* epochs */
-    double maybe_bonus;                        /* what MaybeKnown examples teach beyond HighlyKnown ones, points */
-    double idk_known, idk_unknown;             /* share of Known / Unknown test facts that D_IDK refuses at the end */
-    double noise;                              /* sd of a run's accuracy, points */
-    double p_true_skill;                       /* 0: P(True) is noise */
-    bool p_true;                               /* measured at all */
-    bool all_variants;                         /* false: kind "unknown" only */
-    bool hostile;                              /* texts that would break HTML, CSV or Markdown */
-    int n_short;   /* runs of unknown-100 that end before they fit D */
-    int n_failed, n_waiting; /* of the last variants' runs */
-    int stride;    /* evaluate every so many epochs; the first and last always */
+    int n_train, n_dev, n_test;    /* facts per relation; 8 relations, and 4 out of distribution with n_test each */
+    int d_per_relation;            /* examples of D per relation */
+    double b0, b_known, b_unknown; /* in distribution, points */
+    double ood_b0, ood_known, ood_unknown; /* out of distribution */
+    double known_half, unknown_half;       /* epochs */
+    double maybe_bonus;                    /* what MaybeKnown examples teach beyond HighlyKnown ones, points */
+    double idk_known, idk_unknown;         /* share of Known / Unknown test facts that D_IDK refuses at the end */
+    double noise;                          /* sd of a run's accuracy, points */
+    double p_true_skill;                   /* 0: P(True) is noise */
+    bool p_true;                           /* measured at all */
+    bool all_variants;                     /* false: kind "unknown" only */
+    bool hostile;                          /* texts that would break HTML, CSV or Markdown */
+    int n_short;                           /* runs of unknown-100 that end before they fit D */
+    int n_failed, n_waiting;               /* of the last variants' runs */
+    int stride;                            /* evaluate every so many epochs; the first and last always */
 } synthetic_options;
 
 /* The paper's effects, 3 seeds, 20 epochs, 1,200 test facts. */
