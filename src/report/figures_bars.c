@@ -13,12 +13,16 @@
 
 enum { ROW4 = 34, HEAD4 = 44 };
 
-static void bar_text(slk_svg *svg, double x, double width, double y, const char *class, double share)
+/* A share in % in the filled part of a bar, or behind it where that is too short. */
+static void bar_text(slk_svg *svg, double x, double filled, double width, double y, double share)
 {
-    slk_said said = slk_say(share, 0);
     char text[56];
-    snprintf(text, sizeof text, "%s%%", said.text);
-    if (slk_svg_text_width(text, 12, true) + 10 <= width) slk_svg_text(svg, x + 6, y, SLK_ANCHOR_START, class, text);
+    snprintf(text, sizeof text, "%s%%", slk_say(share, 0).text);
+    double room = slk_svg_text_width(text, 12, true) + 10;
+    if (room <= filled)
+        slk_svg_text(svg, x + 6, y, SLK_ANCHOR_START, "on-fill", text);
+    else if (filled + room <= width)
+        slk_svg_text(svg, x + filled + 6, y, SLK_ANCHOR_START, "on-pale", text);
 }
 
 static void draw_figure4(slk_svg *svg, const slk_analysis *a, slk_box box)
@@ -42,14 +46,9 @@ static void draw_figure4(slk_svg *svg, const slk_analysis *a, slk_box box)
         slk_svg_rect(svg, left + known, y, width - known, h, "pale c-unknown");
         slk_svg_rect(svg, left + known, y, unknown_fitted, h, "fill c-unknown");
         if (known > 0 && known < width) slk_svg_rect(svg, left + known - 1, y, 2, h, "gap");
-        if (known > 0) bar_text(svg, left, known_fitted, y + h / 2 + 4, "on-fill", fit->early_known.value);
+        if (known > 0) bar_text(svg, left, known_fitted, known, y + h / 2 + 4, fit->early_known.value);
         if (known >= width) continue;
-        slk_said said = slk_say(fit->early_unknown.value, 0);
-        if (unknown_fitted > 40)
-            slk_svg_textf(svg, left + known + 7, y + h / 2 + 4, SLK_ANCHOR_START, "on-fill", "%s%%", said.text);
-        else
-            slk_svg_textf(svg, left + known + unknown_fitted + 6, y + h / 2 + 4, SLK_ANCHOR_START, "on-pale", "%s%%",
-                          said.text);
+        bar_text(svg, left + known + 1, unknown_fitted, width - known, y + h / 2 + 4, fit->early_unknown.value);
     }
 }
 
@@ -105,7 +104,7 @@ static void widen(double *low, double *high, const slk_estimate *e)
 /* --- Table 1
  * ------------------------------------------------------------------------------------------------------------- */
 
-enum { ROW_T1 = 46, HEAD_T1 = 8 };
+enum { ROW_T1 = 46, ROW_T1_NARROW = 68, HEAD_T1 = 8 };
 
 static void draw_table1(slk_svg *svg, const slk_analysis *a, slk_box box)
 {
@@ -115,14 +114,15 @@ static void draw_table1(slk_svg *svg, const slk_analysis *a, slk_box box)
     slk_round_range(&low, &high, 5);
     slk_plot p = {.svg = svg, .x0 = low, .x1 = high, .y0 = 0, .y1 = 1};
     double left = narrow ? 0 : 190;
-    p.box = (slk_box){box.x + left + 12, box.y + HEAD_T1, box.width - left - 24, 4.0 * (narrow ? ROW_T1 + 12 : ROW_T1)};
+    p.box =
+        (slk_box){box.x + left + 12, box.y + HEAD_T1, box.width - left - 24, 4.0 * (narrow ? ROW_T1_NARROW : ROW_T1)};
     row_axis(&p, narrow ? 5 : 9, "", "Points of accuracy, from none of D fitted to all of it");
     for (int k = 0; k < 4; k++) {
         const slk_linear *m = &a->linear[k / 2];
         int b = k % 2 ? SLK_B_UNKNOWN : SLK_B_KNOWN;
         const char *color = k % 2 ? "c-unknown" : "c-known";
-        double step = narrow ? ROW_T1 + 12 : ROW_T1;
-        double top = p.box.y + k * step, y = top + (narrow ? 40 : step / 2);
+        double step = narrow ? ROW_T1_NARROW : ROW_T1;
+        double top = p.box.y + k * step, y = top + (narrow ? 50 : step / 2);
         char class[32];
         snprintf(class, sizeof class, "name %s", color);
         slk_svg_textf(svg, box.x, narrow ? top + 20 : y, SLK_ANCHOR_START, class, "%s facts fitted",
@@ -149,7 +149,7 @@ static void draw_table1(slk_svg *svg, const slk_analysis *a, slk_box box)
 static double height_t1(const slk_analysis *a, double width)
 {
     (void)a;
-    return HEAD_T1 + 4.0 * (slk_is_narrow(width) ? ROW_T1 + 12 : ROW_T1) + 42;
+    return HEAD_T1 + 4.0 * (slk_is_narrow(width) ? ROW_T1_NARROW : ROW_T1) + 42;
 }
 
 const slk_drawing slk_draw_table1 = {height_t1, draw_table1};
@@ -173,22 +173,23 @@ static void move_tooltip(char *out, size_t n, const move_row *r, int late)
 }
 
 /* What the two dots are, above the first row: to the left and right of their middle, or each over its own. */
-static void name_moves(slk_svg *svg, const move_row *r, double early, double late, double y)
+static void name_moves(slk_svg *svg, slk_box box, const move_row *r, double early, double late)
 {
     bool has[2] = {slk_is_measured(&r->at[0]), slk_is_measured(&r->at[1])};
-    if (has[0] && has[1]) {
-        double middle = (early + late) / 2, apart = fabs(early - late);
-        double spare = apart < 20 ? 5 : apart / 2 - 8;
-        bool early_left = early < late;
-        slk_svg_text(svg, early_left ? middle - spare : middle + spare, y,
-                     early_left ? SLK_ANCHOR_END : SLK_ANCHOR_START, "name c-early", "early stop");
-        slk_svg_text(svg, early_left ? middle + spare : middle - spare, y,
-                     early_left ? SLK_ANCHOR_START : SLK_ANCHOR_END, "name c-late", "convergence");
-    } else if (has[0]) {
-        slk_svg_text(svg, early, y, SLK_ANCHOR_MIDDLE, "name c-early", "early stop");
-    } else if (has[1]) {
-        slk_svg_text(svg, late, y, SLK_ANCHOR_MIDDLE, "name c-late", "convergence");
+    const double y = box.y + 14;
+    if (!has[0] || !has[1]) {
+        if (has[0]) slk_svg_text(svg, early, y, SLK_ANCHOR_MIDDLE, "name c-early", "early stop");
+        if (has[1]) slk_svg_text(svg, late, y, SLK_ANCHOR_MIDDLE, "name c-late", "convergence");
+        return;
     }
+    bool early_left = early < late;
+    const char *left = early_left ? "early stop" : "convergence", *right = early_left ? "convergence" : "early stop";
+    double middle = (early + late) / 2, spare = fmax(fabs(early - late) / 2 - 8, 5);
+    double x = fmax(middle - spare, box.x + slk_svg_text_width(left, 14, true));
+    slk_svg_text(svg, x, y, SLK_ANCHOR_END, early_left ? "name c-early" : "name c-late", left);
+    double most = box.x + box.width - slk_svg_text_width(right, 14, true);
+    slk_svg_text(svg, fmin(fmax(middle + spare, x + 9), most), y, SLK_ANCHOR_START,
+                 early_left ? "name c-late" : "name c-early", right);
 }
 
 static void draw_moves(slk_svg *svg, slk_box box, const move_row *rows, size_t n, bool with_paper, const char *title)
@@ -232,7 +233,7 @@ static void draw_moves(slk_svg *svg, slk_box box, const move_row *rows, size_t n
         }
         if (!slk_is_measured(&r->at[0]) && !slk_is_measured(&r->at[1]))
             slk_svg_text(svg, p.box.x + 8, y + 4, SLK_ANCHOR_START, "note", "not measured");
-        if (i == 0) name_moves(svg, r, clamp_x(&p, r->at[0].value), clamp_x(&p, r->at[1].value), box.y + 14);
+        if (i == 0) name_moves(svg, box, r, clamp_x(&p, r->at[0].value), clamp_x(&p, r->at[1].value));
     }
 }
 

@@ -383,7 +383,7 @@ const slk_drawing slk_draw_figure6 = {height6, draw_figure6};
 /* --- Figure 5
  * ----------------------------------------------------------------------------------------------------------- */
 
-static void draw_slick(const slk_plot *p, const slk_threshold *t)
+static void draw_slick(const slk_plot *p, const slk_threshold *t, bool narrow)
 {
     slk_xy points[MAX_POINTS];
     size_t n = t->n_slick < MAX_POINTS ? t->n_slick : MAX_POINTS;
@@ -401,7 +401,7 @@ static void draw_slick(const slk_plot *p, const slk_threshold *t)
     }
     if (n == 0) return;
     char name[48];
-    snprintf(name, sizeof name, "SliCK, %zu prompt%s", n, n == 1 ? "" : "s");
+    snprintf(name, sizeof name, narrow ? "SliCK" : "SliCK, %zu prompt%s", n, n == 1 ? "" : "s");
     slk_svg_text(p->svg, points[n - 1].x - 10, points[n - 1].y + 4, SLK_ANCHOR_END, "name c-unknown", name);
     if (n > 1) slk_svg_text(p->svg, points[0].x + 10, points[0].y + 4, SLK_ANCHOR_START, "note", "1 prompt");
 }
@@ -409,7 +409,7 @@ static void draw_slick(const slk_plot *p, const slk_threshold *t)
 static void draw_figure5(slk_svg *svg, const slk_analysis *a, slk_box box)
 {
     const slk_threshold *t = &a->threshold;
-    slk_plot p = plot_in(svg, box, slk_is_narrow(box.width) ? 14 : 30);
+    slk_plot p = plot_in(svg, box, slk_is_narrow(box.width) ? 22 : 30);
     range r = {0, 5};
     for (size_t i = t->n_line / 20; i < t->n_line; i++) include(&r, t->line[i].accuracy);
     for (size_t i = 0; i < t->n_slick; i++) include(&r, t->slick[i].accuracy);
@@ -434,7 +434,7 @@ static void draw_figure5(slk_svg *svg, const slk_analysis *a, slk_box box)
         const slk_xy *at = &line[n * 3 / 4];
         slk_svg_text(svg, at->x - 8, at->y - 10, SLK_ANCHOR_END, "name c-known", "P(True) below a threshold");
     }
-    draw_slick(&p, t);
+    draw_slick(&p, t, slk_is_narrow(box.width));
 }
 
 static double height5(const slk_analysis *a, double width)
