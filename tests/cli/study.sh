@@ -79,9 +79,9 @@ expect_exit 0 "$slick" study status --store whole.db
 expect_match out '^unknown-50/seed-0/lr-0\.002 +done +8 of 8 +[1-8] +[0-9.]+ +[0-9.]+ ' \
     '^study 1 .tiny. on label set 1: 6 of 6 runs are done, 0 running, 0 stopped, 0 waiting, 0 failed$'
 expect_exit 0 "$slick" study status --store whole.db --json
-expect_json out 6 done
+expect_json out 6 'done'
 expect_json out unknown-0/seed-0/lr-0.002 runs 0 run
-expect_json out done runs 0 state
+expect_json out 'done' runs 0 state
 expect_json out 8 runs 0 epoch
 study plan whole.db
 expect_exit 0 "${run[@]}"
