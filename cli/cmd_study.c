@@ -66,7 +66,7 @@ static slk_status work_on(work *w, slk_study_session *s, const slk_study_run *ru
     slk_status status =
         slk_store_claim_run(s->store, s->study, run->id, worker, slk_clock_unix(), SLK_CLAIM_STALE_S, &claimed, err);
     if (status != SLK_OK || claimed == 0) return status; /* another worker was quicker */
-    status = slk_heartbeat_start(&w->heartbeat, slk_store_path(s->store), run->id, worker, err);
+    status = slk_heartbeat_start(&w->heartbeat, slk_store_path(s->store), run->id, worker, SLK_CLAIM_RENEW_S, err);
     if (status != SLK_OK) {
         slk_store_release_claim(s->store, run->id, worker, NULL);
         return status;

@@ -20,7 +20,7 @@ const char *slk_run_state_name(slk_run_state state)
 const char *slk_run_name(char *out, const slk_study_run *run)
 {
     char lr[32];
-    for (int digits = 1; digits <= 17; digits++) { /* the fewest that give the number back */
+    for (int digits = 15; digits <= 17; digits++) { /* as it was written, or all that it takes */
         snprintf(lr, sizeof lr, "%.*g", digits, run->lr);
         if (strtod(lr, NULL) == run->lr) break;
     }

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -103,6 +104,7 @@ slk_status slk_claims_sweep(slk_store *store, int64_t study_id, size_t *n, slk_e
 struct slk_heartbeat {
     slk_store *store; /* used by the thread alone */
     int64_t run_id;
+    double every_s;
     char worker[SLK_WORKER_NAME_BYTES];
     pthread_t thread;
     bool is_running;
@@ -119,7 +121,9 @@ static void *beat(void *user)
     while (!stop) {
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += SLK_CLAIM_RENEW_S;
+        until.tv_sec += (time_t)h->every_s;
+        until.tv_nsec += (long)((h->every_s - floor(h->every_s)) * 1e9);
+        if (until.tv_nsec >= 1000000000) until.tv_sec++, until.tv_nsec -= 1000000000;
         pthread_mutex_lock(&h->mutex);
         int code = 0;
         while (!h->stop && code != ETIMEDOUT) code = pthread_cond_timedwait(&h->wake, &h->mutex, &until);
@@ -137,13 +141,15 @@ static void *beat(void *user)
     return NULL;
 }
 
-slk_status slk_heartbeat_start(slk_heartbeat **out, const char *path, int64_t run_id, const char *worker, slk_err *err)
+slk_status slk_heartbeat_start(slk_heartbeat **out, const char *path, int64_t run_id, const char *worker,
+                               double every_s, slk_err *err)
 {
     pthread_condattr_t attributes;
     *out = NULL;
     slk_heartbeat *h = slk_alloc_zero(1, sizeof *h);
     if (!h) return slk_fail(err, SLK_E_MEMORY, "out of memory");
     h->run_id = run_id;
+    h->every_s = every_s;
     snprintf(h->worker, sizeof h->worker, "%s", worker);
     pthread_mutex_init(&h->mutex, NULL);
     pthread_condattr_init(&attributes);

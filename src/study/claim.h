@@ -24,10 +24,11 @@ bool slk_worker_is_gone(const char *name);
 /* Give back the claims of workers that are gone; *n (may be NULL) of them. */
 slk_status slk_claims_sweep(slk_store *store, int64_t study_id, size_t *n, slk_err *err);
 
-/* A thread that renews a claim every SLK_CLAIM_RENEW_S seconds, with a handle of its own. */
+/* A thread that renews a claim every `every_s` seconds, with a handle of its own. */
 typedef struct slk_heartbeat slk_heartbeat;
 /* path: of the store; worker is copied. Errors: SLK_E_MEMORY, the store's. */
-slk_status slk_heartbeat_start(slk_heartbeat **out, const char *path, int64_t run_id, const char *worker, slk_err *err);
+slk_status slk_heartbeat_start(slk_heartbeat **out, const char *path, int64_t run_id, const char *worker,
+                               double every_s, slk_err *err);
 /* Was the claim taken over? From then on it is not renewed. */
 bool slk_heartbeat_is_lost(slk_heartbeat *heartbeat);
 void slk_heartbeat_free(slk_heartbeat *heartbeat); /* ends the thread; NULL is fine */

@@ -371,6 +371,8 @@ slk_status slk_study_execute(const slk_study_job *job, bool *is_final, slk_err *
     if (s == SLK_OK) s = finish(&r, err);
     bool keep_best = strcmp(job->plan->config->keep, "best") == 0;
     release(&r);
+    /* What would fail again from the checkpoint has no use for it. */
+    if (*is_final) slk_study_clear_folder(slk_store_path(job->store), job->run->id, false, NULL);
     if (s != SLK_OK) return s;
     return slk_study_clear_folder(slk_store_path(job->store), job->run->id, keep_best, err);
 }

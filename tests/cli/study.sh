@@ -110,7 +110,9 @@ cp facts.db killed.db
 study run killed.db --jobs 2
 kills=0
 for round in $(seq 9); do
-    "${run[@]}" >out 2>err </dev/null &
+    every=0 # seconds between checkpoints: after every step, or none before the run is over
+    if [ "$round" -gt 3 ] && [ "$round" -lt 7 ]; then every=5; fi
+    "${run[@]}" --save-every $every >out 2>err </dev/null &
     parent=$!
     wait_part "$round" 0.25
     mapfile -t workers < <(pgrep -P "$parent" || true)
@@ -156,6 +158,28 @@ done
 [ $stops -ge 2 ] || fail "only $stops stops"
 expect_exit 0 "${run[@]}"
 same stopped.db
+
+# --- a full disk: no file may grow beyond so many KiB, and a checkpoint has 1,600 -------------------------------------------------------
+cp facts.db full.db
+study run full.db --quiet
+expect_exit 1 bash -c 'trap "" XFSZ; ulimit -f 1200; exec "$@"' _ "${run[@]}"
+expect_match err '^slick: unknown-0/seed-0/lr-0\.002: full\.db\.runs/[0-9]+/state\.safetensors' '^slick: 0 of 6 runs failed, 6 are not done; the same command tries them again$'
+expect_exit 0 "${run[@]}"
+same full.db
+
+# --- a run that fails for good: the others are done, and the next command tries it again ----------------------------------------------------
+sed 's/^learning_rates.*/learning_rates: [2e-3, 10]/; s/^  unknown: .*/  unknown: [50]/; /known_of\|only\|natural\|idk/d; s/batch: 8/batch: 8, weight_decay: 10/' study.yaml >fails.yaml
+cp whole.db fails.db
+expect_exit 1 "$slick" study run fails.yaml --store fails.db --dtype f32 --threads 1
+expect_match err '^slick: warning: unknown-50/seed-0/lr-10: failed: .*epoch [0-9]+, step [0-9]+: the (loss|gradient.s norm) is ' \
+    '^slick: unknown-50/seed-0/lr-0\.002: done' \
+    '^slick: 1 of 2 runs failed, 0 are not done; the same command tries them again$'
+[ ! -e fails.db.runs ] || fail "a failed run left $(find fails.db.runs)"
+expect_exit 0 "$slick" study status --store fails.db
+expect_match out '^unknown-50/seed-0/lr-10 +failed .* the (loss|gradient.s norm) is ' '1 of 2 runs are done, 0 running, 0 stopped, 0 waiting, 1 failed$'
+expect_exit 0 "$slick" study plan fails.yaml --store fails.db --dtype f32
+expect_lines out 1
+expect_match out '--only unknown-50/seed-0/lr-10 '
 
 # --- two at once ----------------------------------------------------------------------------------------------------------------------------
 cp facts.db shared.db
