@@ -376,7 +376,7 @@ slk_status slk_study_crew_run(slk_study_session *s, slk_err *err)
     slk_status status = c.runs ? SLK_OK : slk_fail(err, SLK_E_MEMORY, "out of memory");
     if (status == SLK_OK) status = slk_store_retry_runs(s->store, s->study, &n_retried, err);
     if (status == SLK_OK) status = look(&c, true, err);
-    size_t n_open = count_open(&c);
+    size_t n_open = status == SLK_OK ? count_open(&c) : 0;
     c.n_jobs = (int)(n_jobs < (int64_t)n_open ? n_jobs : (int64_t)(n_open ? n_open : 1));
     c.n_threads = s->n_threads / c.n_jobs > 1 ? s->n_threads / c.n_jobs : 1;
     c.workers = slk_alloc_zero((size_t)c.n_jobs, sizeof *c.workers);
