@@ -22,6 +22,7 @@ build|libsqlite3-dev|SQLite: the store|
 build|libjansson-dev|Jansson: JSON|
 build|libpcre2-dev|PCRE2: pre-tokeniser patterns|
 build|libutf8proc-dev|utf8proc: Unicode normalisation|
+build|libyaml-dev|libyaml: study files|
 build|libxxhash-dev|xxHash: hashes of model files|
 build|libcmocka-dev|cmocka: unit tests|
 build|libarchive-dev|libarchive: unpacks EntityQuestions|
@@ -32,6 +33,7 @@ check|clang-tidy|static analysis|command -v clang-tidy || command -v clang-tidy-
 check|libomp-dev|omp.h for clang|
 check|shellcheck|checks the shell scripts|command -v shellcheck
 check|mandoc|checks the man page|command -v mandoc
+check|parallel|GNU parallel: runs a study's plan in the tests|parallel --version | grep GNU
 fuzz|clang|compiler with libFuzzer|command -v clang
 fuzz|libomp-dev|OpenMP for clang|
 END
