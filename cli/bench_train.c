@@ -78,7 +78,7 @@ static slk_status load_examples(examples *e, const slk_model *m, const slk_list 
         if (k >= 64 || all.items[i].split != SLK_SPLIT_TRAIN || n_taken[k]++ >= N_OF_RELATION) continue;
         s = add_example(e, m, instruction, &all.items[i], err);
     }
-    if (s == SLK_OK) qsort(e->items, e->n, sizeof *e->items, by_key);
+    if (s == SLK_OK && e->n > 0) qsort(e->items, e->n, sizeof *e->items, by_key);
     slk_instruction_free(instruction);
     slk_import_report_release(&imported);
     slk_facts_release(&all);

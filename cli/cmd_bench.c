@@ -84,7 +84,7 @@ static slk_status bench_forward(slk_bench_report *r, const slk_model *m, const c
     slk_top tops[MAX_PATHS];
     int32_t ids[MAX_PATHS], tokens[MAX_TOKENS];
     float logits[MAX_PATHS];
-    slk_seg contexts[MAX_PATHS];
+    slk_seg contexts[MAX_PATHS] = {0};
     int n_contexts = (n_paths + 9) / 10;
     for (int i = 0; i < n_own + n_shared; i++) tokens[i] = (int32_t)((unsigned)i * 7919u % (unsigned)m->config.n_vocab);
     slk_status s = slk_forward_create(&forward, m, err);

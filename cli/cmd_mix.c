@@ -244,7 +244,8 @@ static slk_status render(slk_buf *out, const material *m, const slk_mix *mix, co
 static slk_status refuse_other(const char *old, size_t n_bytes, const slk_buf *lines, slk_err *err)
 {
     static const char *const KEYS[] = {"variant", "seed", "labels", "model", "adapter"};
-    const char *end = memchr(old, '\n', n_bytes), *own_end = memchr(lines->data, '\n', lines->len);
+    const char *end = memchr(old, '\n', n_bytes);
+    const char *own_end = lines->data ? memchr(lines->data, '\n', lines->len) : NULL;
     json_t *a = json_loadb(old, end ? (size_t)(end - old) : n_bytes, 0, NULL);
     json_t *b = own_end ? json_loadb(lines->data, (size_t)(own_end - lines->data), 0, NULL) : NULL;
     slk_buf text = {0};

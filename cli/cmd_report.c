@@ -117,7 +117,7 @@ static slk_status run(slk_cli *cli, slk_err *err)
 
 const slk_command slk_cmd_report = {
     .name = "report",
-    .group = SLK_GROUP_MEASURE,
+    .group = SLK_GROUP_KNOW,
     .summary = "figures, tables and findings of a study",
     .synopsis = "-o DIR",
     .about =

@@ -19,7 +19,7 @@ slk_train_cli slk_train_opt;
 static const slk_option OPTIONS[] = {
     {"output", 'o', SLK_OPTION_STR, {.str = &opt.output}, "DIR", NULL, 0, 0, "folder for all that comes out"},
     SLK_OPT_INT("epochs", &opt.epochs, "N", "50", 1, 1000000, "at most so many"),
-    SLK_OPT_REAL("lr", &opt.lr, "X", NULL, 0, 1e6, "learning rate (default: 1e-5, with --lora-rank 2e-4)"),
+    SLK_OPT_REAL("lr", &opt.lr, "X", NULL, 0, 1e30, "learning rate (default: 1e-5, with --lora-rank 2e-4)"),
     SLK_OPT_INT("batch", &opt.batch, "N", "128", 1, 1 << 24, "examples of an optimiser step"),
     SLK_OPT_REAL("dropout", &opt.dropout, "P", "0.05", 0, 0.99, "of each block's output"),
     SLK_OPT_CHOICE("schedule", &opt.schedule, "constant|linear|cosine", "constant", "of the rate after the warm-up"),
@@ -49,8 +49,8 @@ static const slk_option OPTIONS[] = {
     SLK_OPT_CHOICE(
         "save-as", &opt.save_as, "hf|gguf", "hf",
         "best/ and last/ as Hugging Face directories (with LoRA PEFT ones, and GGUF beside them), or as GGUF"),
-    SLK_OPT_INT("save-every", &opt.save_every, "MIN", "10", 0, 100000,
-                "minutes between checkpoints inside an epoch; 0: none"),
+    SLK_OPT_REAL("save-every", &opt.save_every, "MIN", "10", 0, 100000,
+                 "minutes between checkpoints inside an epoch; 0: none"),
     SLK_OPT_INT("batch-tokens", &opt.batch_tokens, "N", "4096", 1, 1 << 24,
                 "most rows at a time; gradients of more are added up"),
     SLK_OPT_CHOICE("recompute", &opt.recompute, "auto|yes|no", "auto",
@@ -148,7 +148,7 @@ static slk_status read_options(training *t, slk_err *err)
     o->seed = t->cli->seed;
     o->max_rows = opt.batch_tokens;
     o->share = !opt.no_share;
-    o->save_every_s = 60.0 * (double)opt.save_every;
+    o->save_every_s = 60.0 * opt.save_every;
     return SLK_OK;
 }
 
@@ -235,9 +235,9 @@ static json_t *make_config(const training *t)
     json_t *paths = json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:s?, s:s?}", "model", cli->args[0], "train", cli->args[1],
                               "dev", opt.dev, "test", opt.test, "ood", opt.ood, "template", opt.template_path, "store",
                               opt.no_store ? NULL : cli->store);
-    return json_pack("{s:s, s:o, s:O, s:I, s:b, s:I, s:I}", "slick", SLICK_VERSION, "paths", paths, "settings",
+    return json_pack("{s:s, s:o, s:O, s:I, s:b, s:I, s:f}", "slick", SLICK_VERSION, "paths", paths, "settings",
                      t->settings, "labels", (json_int_t)t->data.labels.id, "recompute", t->memory.recompute,
-                     "eval_limit", (json_int_t)opt.eval_limit, "save_every", (json_int_t)opt.save_every);
+                     "eval_limit", (json_int_t)opt.eval_limit, "save_every", opt.save_every);
 }
 
 /* --- going on -------------------------------------------------------------------------------------------------------
@@ -302,12 +302,12 @@ static slk_status plan_memory(training *t, slk_err *err)
     t->options.max_rows = m->max_rows;
     t->options.recompute = m->recompute;
     json_object_set_new(t->settings, "micro_rows", json_integer(m->max_rows));
-    slk_cli_note(t->cli,
-                 "memory: %s (weights %s, masters %s, gradients %s, moments %s, a batch of %s rows %s, evaluation %s)%s",
-                 slk_show_bytes(m->total).text, slk_show_bytes(m->weights).text, slk_show_bytes(m->masters).text,
-                 slk_show_bytes(m->gradients).text, slk_show_bytes(m->moments).text,
-                 slk_show_count((uint64_t)m->n_rows).text, slk_show_bytes(m->batch).text,
-                 slk_show_bytes(m->evaluation).text, m->recompute ? ", activations are recomputed" : "");
+    slk_cli_note(
+        t->cli, "memory: %s (weights %s, masters %s, gradients %s, moments %s, a batch of %s rows %s, evaluation %s)%s",
+        slk_show_bytes(m->total).text, slk_show_bytes(m->weights).text, slk_show_bytes(m->masters).text,
+        slk_show_bytes(m->gradients).text, slk_show_bytes(m->moments).text, slk_show_count((uint64_t)m->n_rows).text,
+        slk_show_bytes(m->batch).text, slk_show_bytes(m->evaluation).text,
+        m->recompute ? ", activations are recomputed" : "");
     if (m->max_rows < opt.batch_tokens && !goes_on)
         slk_cli_note(t->cli, "memory is short: at most %s rows at a time", slk_show_count((uint64_t)m->max_rows).text);
     return SLK_OK;

@@ -52,12 +52,14 @@
     X(import)                                                                                                          \
     X(facts)                                                                                                           \
     X(probe)                                                                                                           \
+    X(ptrue)                                                                                                           \
     X(labels)                                                                                                          \
     X(relabel)                                                                                                         \
     X(merge)                                                                                                           \
     X(mix)                                                                                                             \
     X(train)                                                                                                           \
     X(eval)                                                                                                            \
+    X(study)                                                                                                           \
     X(report)                                                                                                          \
     X(bench)
 

@@ -27,8 +27,8 @@ typedef struct slk_train_cli {
     const char *output, *dev, *test, *ood, *set, *template_path, *match, *format, *schedule, *betas, *stop, *recompute,
         *save_as;
     slk_list map, freeze, lora_targets;
-    int64_t epochs, batch, warmup, patience, labels, eval_limit, lora_rank, batch_tokens, save_every;
-    double lr, dropout, weight_decay, clip, eps, lora_alpha, lora_dropout;
+    int64_t epochs, batch, warmup, patience, labels, eval_limit, lora_rank, batch_tokens;
+    double lr, dropout, weight_decay, clip, eps, lora_alpha, lora_dropout, save_every;
     bool no_share, no_store;
 } slk_train_cli;
 extern slk_train_cli slk_train_opt;

@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 #include "base/file.h"
 #include "base/folder.h"
@@ -73,7 +74,11 @@ static slk_status lock(slk_train_dir *d, slk_err *err)
 {
     d->lock = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (d->lock < 0) return fail_io(d->path, "cannot open the folder", err);
-    if (flock(d->lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return SLK_OK; /* some systems have no locks */
+    for (int attempt = 0; attempt < 40; attempt++) { /* a killed process may still be on its way out */
+        if (flock(d->lock, LOCK_EX | LOCK_NB) == 0) return SLK_OK;
+        if (errno != EWOULDBLOCK) return SLK_OK; /* some file systems have no locks */
+        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    }
     return slk_fail(err, SLK_E_STATE, "%s: another slick train is at work in this folder", d->path);
 }
 

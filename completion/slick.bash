@@ -14,10 +14,14 @@ declare -gA _slick_options=(
     [facts]='--set'
     [probe]='--set --split --relations --limit --shard --n-ex --shots --samples --temperature --top-k --match --answers
         --template --pool --batch-tokens --naive --adapter'
+    [ptrue]='--labels --split --relations --batch-tokens --jsonl --adapter'
     [labels]='--by --labels --split --relations --csv --jsonl --review --list'
     [relabel]='--n-ex --samples --match --labels --split --relations --jsonl'
     [merge]=''
     [mix]='--unknown --drop-unknown --idk --only --natural --size --beside --set --labels --relations --output'
+    [train]='--output --epochs --lr --batch --dropout --schedule --warmup --weight-decay --clip --betas --eps --dev --test
+        --ood --set --labels --eval-limit --no-store --lora-rank --lora-alpha --lora-dropout --lora-targets --freeze --stop
+        --patience --save-as --save-every --batch-tokens --recompute --no-share --match --template --map --format'
     [eval]='--match --template --answers --jsonl --map --format --batch-tokens --adapter'
     [bench]='--relations --limit --answers --batch-tokens --batch --steps --no-share'
     [help]=''
@@ -45,7 +49,7 @@ _slick() {
     # Fixed values.
     case $before in
     --dtype) words='f32 bf16'; [ "$command" != convert ] || words='F32 F16 BF16 Q8_0' ;;
-    --split) words='train dev test'; [ "$command" != probe ] || words+=' all' ;;
+    --split) words='train dev test'; [[ $command != @(probe|ptrue) ]] || words+=' all' ;;
     --pool) words='train dev test' ;;
     --match) words='em strict contains f1:' ;;
     --answers) [ "$command" = eval ] || words='none greedy all' ;;
@@ -53,12 +57,28 @@ _slick() {
     --only) words='HighlyKnown MaybeKnown WeaklyKnown Unknown' ;;
     --format) words='auto jsonl json csv tsv' ;;
     --overlap) words='subject subject-or-object none' ;;
+    --schedule) words='constant linear cosine' ;;
+    --freeze) words='attention ffn embeddings' ;;
+    --recompute) words='auto yes no' ;;
+    --save-as) words='hf gguf' ;;
+    --stop)
+        [ "$command" = train ] || return
+        words='early epochs'
+        ;;
     --seed | --threads | --limit | --shard | --n-ex | --shots | --samples | --temperature | --top-k | --top | \
-        --batch-tokens | --max-tokens | --tokens | --text | --stop | --name | --map | --ood | --set | --relations | \
-        --labels | --review | --unknown | --size | --beside)
+        --batch-tokens | --max-tokens | --tokens | --text | --name | --map | --set | --relations | \
+        --labels | --review | --unknown | --size | --beside | --epochs | --lr | --batch | --dropout | --warmup | --weight-decay | \
+        --clip | --betas | --eps | --eval-limit | --lora-rank | --lora-alpha | --lora-dropout | --lora-targets | --patience | \
+        --save-every | --steps)
         return
         ;;
-    --store | --template | --output | -o | --adapter | --merge)
+    --ood)
+        [ "$command" = train ] || return
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        compopt -o filenames 2>/dev/null
+        return
+        ;;
+    --store | --template | --output | -o | --adapter | --merge | --dev | --test)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         compopt -o filenames 2>/dev/null
         return

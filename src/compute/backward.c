@@ -14,8 +14,6 @@
 /* Values of one piece of a pass over weights, and pieces whose sums are kept side by side. */
 #define VALUE_BLOCK 16384
 #define N_SUMS      256
-/* Key rows of one piece of attention's second pass. */
-#define KEY_BLOCK 8
 /* What attention keeps between its passes, if one key/value head needs no more. */
 #define PAIRS_BYTES ((size_t)64 << 20)
 
@@ -176,10 +174,10 @@ slk_status slk_compute_split_qkv_backward(slk_compute *c, void *dqkv, float *dq_
 /* --- attention
  * -------------------------------------------------------------------------------------------------------- */
 
-/* Rows of one path, one piece of the first pass. */
-typedef struct query_block {
-    int32_t path, row0, n_rows;
-} query_block;
+/* Rows of one path: a piece of either pass. */
+typedef struct row_block {
+    int32_t path, row0, n_rows; /* row0: within the path */
+} row_block;
 
 /* Do the paths list the rows in order, at their positions, in slots that exist; and is each row seen by exactly its
  * descendants, which in depth-first order are the rows up to the next that stands no deeper? */
@@ -209,20 +207,20 @@ static bool is_tree(const slk_path *paths, int64_t n_paths, const int32_t *pos, 
 }
 
 /* Cut the paths into pieces; *n_positions: the most positions that the rows of one piece see. */
-static query_block *make_query_blocks(slk_compute *c, const slk_attention *a, const slk_path *paths, int64_t n_paths,
-                                      int64_t *n_blocks, int32_t *n_positions)
+static row_block *make_row_blocks(slk_compute *c, const slk_attention *a, const slk_path *paths, int64_t n_paths,
+                                  int64_t *n_blocks, int32_t *n_positions)
 {
     *n_blocks = *n_positions = 0;
-    for (int64_t p = 0; p < n_paths; p++) *n_blocks += count_blocks(paths[p].n_rows, SLK_QUERY_BLOCK);
-    query_block *blocks = slk_scratch_get(&c->query_blocks, (size_t)(*n_blocks + 1) * sizeof *blocks);
+    for (int64_t p = 0; p < n_paths; p++) *n_blocks += count_blocks(paths[p].n_rows, SLK_ATTEND_ROWS);
+    row_block *blocks = slk_scratch_get(&c->row_blocks, (size_t)(*n_blocks + 1) * sizeof *blocks);
     if (!blocks) return NULL;
     int64_t n = 0;
     for (int64_t p = 0; p < n_paths; p++)
-        for (int32_t row = 0; row < paths[p].n_rows; row += SLK_QUERY_BLOCK) {
+        for (int32_t row = 0; row < paths[p].n_rows; row += SLK_ATTEND_ROWS) {
             int32_t rest = paths[p].n_rows - row, pos = paths[p].pos0 + row;
-            int32_t n_rows = rest < SLK_QUERY_BLOCK ? rest : SLK_QUERY_BLOCK;
+            int32_t n_rows = rest < SLK_ATTEND_ROWS ? rest : SLK_ATTEND_ROWS;
             int32_t visible = pos + n_rows - slk_attend_first(a, pos);
-            blocks[n++] = (query_block){(int32_t)p, row, n_rows};
+            blocks[n++] = (row_block){(int32_t)p, row, n_rows};
             if (visible > *n_positions) *n_positions = visible;
         }
     return blocks;
@@ -239,6 +237,17 @@ static int64_t place_pairs(int64_t *pairs_at, const slk_attention *a, const int3
     return n;
 }
 
+/* The job of key/value head first.kv_head + i, the i-th that has a place in pairs. */
+static slk_attend_grad job_of(const slk_attend_grad *first, float *pairs, int64_t i)
+{
+    slk_attend_grad job = *first;
+    int64_t n = first->a->n_heads / first->a->n_kv_heads * first->n_pairs;
+    job.kv_head += (int)i;
+    job.p = pairs + 2 * i * n;
+    job.ds = job.p + n;
+    return job;
+}
+
 slk_status slk_compute_attention_backward(slk_compute *c, float *dq, float *dk, float *dv, const void *dy,
                                           const void *q, const slk_kv *kv, const slk_attention *a,
                                           const slk_path *paths, int64_t n_paths, const int32_t *pos,
@@ -253,22 +262,20 @@ slk_status slk_compute_attention_backward(slk_compute *c, float *dq, float *dk, 
     if (n_rows == 0) return SLK_OK;
     int64_t n_blocks, n_rep = a->n_heads / a->n_kv_heads;
     int32_t n_positions;
-    query_block *blocks = make_query_blocks(c, a, paths, n_paths, &n_blocks, &n_positions);
+    row_block *blocks = make_row_blocks(c, a, paths, n_paths, &n_blocks, &n_positions);
     int64_t *pairs_at = slk_scratch_get(&c->pairs_at, (size_t)n_rows * sizeof *pairs_at);
     if (!blocks || !pairs_at) return slk_fail(err, SLK_E_MEMORY, "attention: out of memory");
     int64_t n_pairs = place_pairs(pairs_at, a, pos, n_rows);
     /* As many key/value heads at once as fit. */
     size_t head_bytes = 2 * (size_t)(n_rep * n_pairs) * sizeof(float);
-    int64_t n_heads = (int64_t)(PAIRS_BYTES / head_bytes);
-    if (n_heads < 1) n_heads = 1;
-    if (n_heads > a->n_kv_heads) n_heads = a->n_kv_heads;
+    int64_t n_heads = 1;
+    while (n_heads < a->n_kv_heads && (size_t)(n_heads + 1) * head_bytes <= PAIRS_BYTES) n_heads++;
     size_t bytes = (c->kernels->backward->attend_queries_bytes(a->head_dim, n_positions) + 63) / 64 * 64;
-    float *pairs = slk_scratch_get(&c->pairs, (size_t)n_heads * head_bytes);
+    float *pairs = slk_scratch_get(&c->pairs, (size_t)n_heads * head_bytes + SLK_LANES_MAX * sizeof *pairs);
     char *scratch = slk_scratch_get(&c->attend, bytes * (size_t)c->n_threads);
     if (!pairs || !scratch) return slk_fail(err, SLK_E_MEMORY, "attention: out of memory");
     for (int64_t head = 0; head < a->n_kv_heads; head += n_heads) {
         int64_t n = a->n_kv_heads - head < n_heads ? a->n_kv_heads - head : n_heads;
-        int64_t n_key_blocks = count_blocks(n_rows, KEY_BLOCK);
         slk_attend_grad all = {.a = a,
                                .dy = dy,
                                .q = q,
@@ -277,6 +284,7 @@ slk_status slk_compute_attention_backward(slk_compute *c, float *dq, float *dk, 
                                .dq = dq,
                                .dk = dk,
                                .dv = dv,
+                               .kv_head = (int)head,
                                .pos = pos,
                                .end = end,
                                .at = pairs_at,
@@ -286,22 +294,15 @@ slk_status slk_compute_attention_backward(slk_compute *c, float *dq, float *dk, 
             char *own = scratch + bytes * (size_t)omp_get_thread_num();
 #pragma omp for schedule(dynamic, 1)
             for (int64_t i = 0; i < n_blocks * n; i++) {
-                const query_block *block = &blocks[i / n];
-                slk_attend_grad job = all;
-                job.kv_head = (int)(head + i % n);
-                job.p = pairs + 2 * (i % n) * n_rep * n_pairs;
-                job.ds = job.p + n_rep * n_pairs;
+                const row_block *block = &blocks[i / n];
+                slk_attend_grad job = job_of(&all, pairs, i % n);
                 c->kernels->backward->attend_queries(&job, &paths[block->path], block->row0, block->n_rows, own);
             }
 #pragma omp for schedule(dynamic, 1)
-            for (int64_t i = 0; i < n_key_blocks * n; i++) {
-                int64_t row = i / n * KEY_BLOCK;
-                slk_attend_grad job = all;
-                job.kv_head = (int)(head + i % n);
-                job.p = pairs + 2 * (i % n) * n_rep * n_pairs;
-                job.ds = job.p + n_rep * n_pairs;
-                c->kernels->backward->attend_keys(&job, (int32_t)row,
-                                                  (int32_t)(n_rows - row < KEY_BLOCK ? n_rows - row : KEY_BLOCK));
+            for (int64_t i = 0; i < n_blocks * n; i++) {
+                const row_block *block = &blocks[i / n];
+                slk_attend_grad job = job_of(&all, pairs, i % n);
+                c->kernels->backward->attend_keys(&job, paths[block->path].row0 + block->row0, block->n_rows);
             }
         }
     }

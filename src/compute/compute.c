@@ -105,7 +105,7 @@ void slk_compute_free(slk_compute *c)
     free(c->sums.data);
     free(c->pairs.data);
     free(c->pairs_at.data);
-    free(c->query_blocks.data);
+    free(c->row_blocks.data);
     free(c);
 }
 

@@ -42,8 +42,8 @@ typedef struct slk_attend {
  * these blocks are added next, in order. */
 #define SLK_ROW_BLOCK 32
 
-/* Query rows of one path that one call of attend_queries() treats. */
-#define SLK_QUERY_BLOCK 32
+/* Rows of one path that one call of attend_queries() or attend_keys() treats. */
+#define SLK_ATTEND_ROWS 32
 
 /* Attention's gradient, the part of one key/value head. Between its two passes stand the probabilities p and the
  * gradients of the scores ds (the factor `scale` included): those of query head kv_head * n_rep + i at row r and the
@@ -57,7 +57,7 @@ typedef struct slk_attend_grad {
     const int32_t *pos, *end; /* [n_rows] */
     const int64_t *at;        /* [n_rows] */
     int64_t n_pairs;
-    float *p, *ds; /* [n_rep, n_pairs] */
+    float *p, *ds; /* [n_rep, n_pairs], and readable for SLK_LANES_MAX more */
     int kv_head;
 } slk_attend_grad;
 
@@ -93,11 +93,11 @@ typedef struct slk_backward_kernels {
     /* Runs of values. */
     double (*sum_squares)(const float *x, int64_t n);
     void (*adamw)(const slk_adamw *step, float *w, uint16_t *rounded, float *m, float *v, const float *g, int64_t n);
-    /* Pass one: dq, p and ds of the rows [row0, row0 + n_rows) of a path; n_rows <= SLK_QUERY_BLOCK. */
+    /* Pass one: dq, p and ds of the rows [row0, row0 + n_rows) of a path; n_rows <= SLK_ATTEND_ROWS. */
     size_t (*attend_queries_bytes)(int head_dim, int32_t n_positions); /* scratch, for so many visible positions */
     void (*attend_queries)(const slk_attend_grad *job, const slk_path *path, int32_t row0, int32_t n_rows,
                            void *scratch);
-    /* Pass two: dk and dv of the rows [row0, row0 + n_rows). */
+    /* Pass two: dk and dv of the rows [row0, row0 + n_rows), which follow one another on a path. */
     void (*attend_keys)(const slk_attend_grad *job, int32_t row0, int32_t n_rows);
     /* Row `row` of y; NULL: the library multiplies. */
     void (*multiply)(void *y, slk_dtype y_dtype, const void *a, const void *b, slk_dtype dtype, const slk_product *p,
@@ -150,7 +150,7 @@ struct slk_compute {
     slk_scratch attend, lanes, groups;
     slk_scratch sums;            /* of blocks of rows */
     slk_scratch pairs, pairs_at; /* attention's gradient: p and ds; where each row's begin */
-    slk_scratch query_blocks;
+    slk_scratch row_blocks;
 };
 
 /* --- dnnl/: the only folder that knows oneDNN

@@ -46,17 +46,18 @@ static void fill_table1(slk_grid *g, const slk_analysis *a)
     static const slk_column columns[] = {
         {"test set", "set", SLK_COLUMN_TEXT, 0},
         {"", "term", SLK_COLUMN_TEXT, 0},
-        {"all runs in one fit, textbook interval (too narrow)", "ols", SLK_COLUMN_ESTIMATE, 2},
-        {"runs drawn again", "runs", SLK_COLUMN_ESTIMATE, 2},
-        {"fits of single seeds", "seeds", SLK_COLUMN_ESTIMATE, 2},
+        {"one fit; interval too narrow", "ols", SLK_COLUMN_ESTIMATE, 2},
+        {"bootstrap of runs", "runs", SLK_COLUMN_ESTIMATE, 2},
+        {"by seed", "seeds", SLK_COLUMN_ESTIMATE, 2},
         {"the paper", "paper", SLK_COLUMN_NUMBER, 2},
     };
     static const char *const terms[] = {"b0", "b_kn (Known fitted)", "b_unk (Unknown fitted)", "R2"};
     slk_grid_init(
         g, "table-1", "Table 1: the linear model",
         "accuracy = b0 + b_kn N_kn/|D| + b_unk N_unk/|D| over all epochs of the variants with X% Unknown; N: "
-        "fitted examples. The textbook's interval takes the epochs of a run for independent and is too narrow; "
-        "verdicts use one of the other two.",
+        "fitted examples. The textbook's interval of the one fit takes the epochs of a run for independent and is too "
+        "narrow. Verdicts use the bootstrap that draws whole runs, or, from three seeds on, the t interval over fits of "
+        "single seeds.",
         columns, N_OF(columns));
     for (int set = 0; set < 2; set++) {
         const slk_linear *m = &a->linear[set];

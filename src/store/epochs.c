@@ -39,7 +39,8 @@ static bool has_tail(const uint8_t *bits, size_t n)
 
 /* One row of EPOCH_QUERY belongs to an epoch, and where it has an outcome, to one of its sets. */
 #define EPOCH_QUERY                                                                                                    \
-    "SELECT e.epoch, e.step, e.loss, e.tokens_per_s, e.wall_s, o.asked, o.n, o.right, o.refused "                      \
+    "SELECT e.epoch, e.step, e.loss, e.tokens_per_s, e.wall_s, o.asked, o.n, o.right, o.refused, "                     \
+    "o.n_right, o.n_refused "                                                                                          \
     "FROM epoch e LEFT JOIN outcome o ON o.run_id = e.run_id AND o.epoch = e.epoch "                                   \
     "WHERE e.run_id = ?1 AND (?2 < 0 OR e.epoch = ?2) ORDER BY e.epoch"
 
@@ -73,6 +74,8 @@ static const char *read_outcome(slk_run_epoch *out, sqlite3_stmt *stmt, bool wit
         return "bits of another length";
     out->has[set] = true;
     out->n[set] = (size_t)n;
+    out->n_right[set] = (size_t)sqlite3_column_int64(stmt, 9);
+    out->n_refused[set] = (size_t)sqlite3_column_int64(stmt, 10);
     if (!with_bits) return NULL;
     out->right[set] = copy_bits(stmt, 7, n_bytes);
     out->refused[set] = copy_bits(stmt, 8, n_bytes);

@@ -80,7 +80,7 @@ typedef struct slk_study_run {
     int32_t early_epoch, last_epoch; /* best dev epoch; last one; -1: not finished */
     bool fitted;                     /* at the end at least 95% of D are fitted: CONVERGENCE holds */
     double wall_s;                   /* of a finished run: its epochs' wall_s together */
-    char kernels[48];                /* that its bits were made with ("avx512 bf16 ..."); "": not started */
+    char kernels[96]; /* that its bits were made with, and all else that they depend on; "": not started */
 } slk_study_run;
 
 #define SLK_RUN_NAME_BYTES 128
@@ -125,9 +125,10 @@ typedef struct slk_run_epoch {
     bool has[SLK_N_STUDY_SETS]; /* which sets were evaluated */
     uint8_t
         *right[SLK_N_STUDY_SETS]; /* [(n + 7) / 8] bit i: fact i was answered rightly (train: is fitted); NULL: not */
-    uint8_t *refused[SLK_N_STUDY_SETS]; /* bit i: the answer was an abstention */
-    size_t n[SLK_N_STUDY_SETS];         /* facts */
-    double wall_s;                      /* since the epoch before, with its evaluation, without interruptions */
+    uint8_t *refused[SLK_N_STUDY_SETS];                            /* bit i: the answer was an abstention */
+    size_t n[SLK_N_STUDY_SETS];                                    /* facts */
+    size_t n_right[SLK_N_STUDY_SETS], n_refused[SLK_N_STUDY_SETS]; /* bits that are set; of a loaded epoch alone */
+    double wall_s; /* since the epoch before, with its evaluation, without interruptions */
 } slk_run_epoch;
 void slk_run_epoch_release(slk_run_epoch *epoch);
 
@@ -135,7 +136,7 @@ void slk_run_epoch_release(slk_run_epoch *epoch);
  * arrays. Errors: SLK_E_STATE (it differs; the run is finished and has no such epoch), SLK_E_ARG. */
 slk_status slk_store_put_epoch(slk_store *store, int64_t run_id, const slk_run_epoch *epoch, slk_err *err);
 /* All epochs of a run, ascending; slk_run_epoch_release() each, then free(*epochs). with_bits false: arrays stay NULL,
- * but `has` and n are set. */
+ * but `has` and the counts are set. */
 slk_status slk_store_load_epochs(slk_store *store, int64_t run_id, bool with_bits, slk_run_epoch **epochs, size_t *n,
                                  slk_err *err);
 /* The run is complete: early_epoch, last_epoch, fitted, n_train, wall_s of `run` are written, and the claim ends.

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include "base/mem.h"
 #include "store/internal.h"
@@ -88,7 +89,11 @@ static slk_status set_up(slk_store *store, slk_store_mode mode, slk_err *err)
 {
     sqlite3_busy_timeout(store->db, SLK_STORE_BUSY_MS);
     sqlite3_extended_result_codes(store->db, 1);
-    slk_status status = check_version(store, err);
+    /* in one transaction, or another process that creates the store might commit between the questions */
+    slk_status status = slk_store_exec(store, "BEGIN", "open", err);
+    if (status == SLK_OK) status = check_version(store, err);
+    slk_status ended = slk_store_exec(store, "ROLLBACK", "open", status == SLK_OK ? err : NULL);
+    if (status == SLK_OK) status = ended;
     if (status != SLK_OK) return status;
     if (store->version == 0 && mode != SLK_STORE_CREATE)
         return slk_fail(err, SLK_E_FORMAT, "%s: no store: an SQLite file without tables", store->path);
@@ -125,6 +130,11 @@ slk_status slk_store_open(slk_store **out, const char *path, slk_store_mode mode
                                                : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
         int code = sqlite3_open_v2(uri, &store->db, flags, NULL);
         status = code == SQLITE_OK ? set_up(store, mode, err) : slk_store_fail(store, code, "open", err);
+        /* two processes that create a store at the same time: SQLite does not wait for the other's change to WAL */
+        for (int i = 0; status == SLK_E_STATE && code == SQLITE_OK && mode == SLK_STORE_CREATE && i < 50; i++) {
+            nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+            status = set_up(store, mode, err);
+        }
     }
     free(uri);
     if (status == SLK_OK) {

@@ -10,8 +10,8 @@ browser=$(command -v chromium || command -v chromium-browser || command -v googl
 page() {
     local scheme=1
     [ "$3" = light ] || scheme=0
-    "$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$PWD/profile" --window-size="$2,1200" \
-        --blink-settings=preferredColorScheme=$scheme --enable-logging=stderr --virtual-time-budget=20000 \
+    timeout 300 "$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$PWD/profile" --window-size="$2,1200" \
+        --blink-settings=preferredColorScheme=$scheme --enable-logging=stderr \
         --dump-dom "file://$PWD/$1#selftest" >dom 2>log </dev/null || fail "the browser failed: $(tail -3 log)"
     grep ':CONSOLE' log >console || true
 }

@@ -3,8 +3,9 @@
  *
  *   make_adapter MODEL OUT [RANK [SEED]]      OUT: X.gguf, or else a PEFT directory
  *
- * A is uniform in +-1/sqrt(n_in), as training has it at first, B in +-0.1, and alpha is twice the rank: enough to
- * change what the model answers, and little enough that it answers something. */
+ * A is uniform in +-1/sqrt(n_in), as training has it at first, alpha is twice the rank, and B as large as makes the
+ * product a twentieth of the matrix: enough to change what the model answers, and little enough that it answers
+ * something. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,25 +23,44 @@ typedef struct list {
     int64_t rank;
 } list;
 
-static float *uniform(const list *l, int64_t n, double bound)
+static float *uniform(const list *l, bool is_b, int64_t n, double bound)
 {
     float *x = slk_alloc((size_t)n, sizeof *x);
     for (int64_t i = 0; x && i < n; i++)
-        x[i] =
-            (float)(bound * (2 * slk_rng_uniform(l->seed, SLK_PURPOSE_INIT, l->n, bound == 0.1, 0, (uint32_t)i) - 1));
+        x[i] = (float)(bound * (2 * slk_rng_uniform(l->seed, SLK_PURPOSE_INIT, l->n, is_b, 0, (uint32_t)i) - 1));
     return x;
 }
 
-static slk_status add(list *l, const slk_name *entry, int layer, const slk_tensor *t, slk_err *err)
+/* Root of the mean square. */
+static slk_status measure(double *out, const slk_source *source, const slk_tensor *t, slk_err *err)
 {
+    size_t n = (size_t)(t->n_rows * t->n_cols);
+    float *x = slk_alloc(n, sizeof *x);
+    if (!x) return slk_fail(err, SLK_E_MEMORY, "out of memory");
+    slk_status s = slk_source_read(source, t, 0, t->n_rows, SLK_DTYPE_F32, x, 1, err);
+    double sum = 0;
+    for (size_t i = 0; s == SLK_OK && i < n; i++) sum += (double)x[i] * (double)x[i];
+    free(x);
+    *out = sqrt(sum / (double)n);
+    return s;
+}
+
+static slk_status add(list *l, const slk_source *source, const slk_name *entry, int layer, const slk_tensor *t,
+                      slk_err *err)
+{
+    double size = 0, n_in = (double)t->n_cols, rank = (double)l->rank;
     if (!slk_grow(&l->items, &l->cap, l->n + 1, sizeof *l->items)) return slk_fail(err, SLK_E_MEMORY, "out of memory");
+    slk_status s = measure(&size, source, t, err);
+    if (s != SLK_OK) return s;
+    /* of the product: 2 sqrt(rank) b / (3 sqrt(n_in)), for values that are uniform in +-1/sqrt(n_in) and +-b */
+    double b = 0.05 * size * 3 * sqrt(n_in) / (2 * sqrt(rank));
     slk_adapter_matrix m = {.layer = layer,
                             .tensor = entry->gguf,
                             .rank = l->rank,
                             .n_in = t->n_cols,
                             .n_out = t->n_rows,
-                            .a = uniform(l, l->rank * t->n_cols, 1 / sqrt((double)t->n_cols)),
-                            .b = uniform(l, t->n_rows * l->rank, 0.1)};
+                            .a = uniform(l, false, l->rank * t->n_cols, 1 / sqrt(n_in)),
+                            .b = uniform(l, true, t->n_rows * l->rank, b)};
     l->items[l->n++] = m;
     return m.a && m.b ? SLK_OK : slk_fail(err, SLK_E_MEMORY, "out of memory");
 }
@@ -54,7 +74,7 @@ static slk_status add_all(list *l, const slk_source *source, slk_err *err)
             char name[SLK_NAME_BYTES];
             slk_tensor t;
             slk_family_gguf_name(name, e, i, "weight");
-            if (slk_source_find(source, name, &t, NULL) == SLK_OK && !t.is_vector) s = add(l, e, i, &t, err);
+            if (slk_source_find(source, name, &t, NULL) == SLK_OK && !t.is_vector) s = add(l, source, e, i, &t, err);
         }
     }
     return s;

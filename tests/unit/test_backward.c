@@ -340,11 +340,16 @@ static void run_adamw(slk_compute *c, const op_case *t, outputs *o)
  * -------------------------------------------------------------------------------------------------------- */
 
 /* A trie as sequences with a common beginning make it; one path longer than a block of queries; single rows. */
-static const tree_segment bushy[] = {{-1, 5}, {0, 3},  {1, 2},  {1, 1},  {0, 4},  {4, 1},   {4, 40}, {6, 2},
-                                     {6, 70}, {-1, 1}, {-1, 9}, {10, 1}, {10, 1}, {10, 11}, {0, 0}};
-static const tree_segment stick[] = {{-1, 77}, {0, 0}};
+static const tree_segment bushy[] = {{-1, 5, 0}, {0, 3, 0},  {1, 2, 0},  {1, 1, 0},   {0, 4, 0},
+                                     {4, 1, 0},  {4, 40, 0}, {6, 2, 0},  {6, 70, 0},  {-1, 1, 0},
+                                     {-1, 9, 0}, {10, 1, 0}, {10, 1, 0}, {10, 11, 0}, {0, 0, 0}};
+/* The same with first children on the paths of their parents: not all rows of a path are seen by the same. */
+static const tree_segment joined[] = {{-1, 5, 0}, {0, 3, 1},  {1, 2, 1},  {1, 1, 0},   {0, 4, 0},
+                                      {4, 1, 1},  {4, 40, 0}, {6, 2, 1},  {6, 70, 0},  {-1, 1, 0},
+                                      {-1, 9, 0}, {10, 1, 1}, {10, 1, 0}, {10, 11, 0}, {0, 0, 0}};
+static const tree_segment stick[] = {{-1, 77, 0}, {0, 0, 0}};
 /* p and ds of two key/value heads together exceed what attention keeps at once. */
-static const tree_segment tall[] = {{-1, 1500}, {0, 0}};
+static const tree_segment tall[] = {{-1, 1500, 0}, {0, 0, 0}};
 
 /* clang-format off */
 #define ATTENTION(heads, kv_heads, dim) .n_heads = heads, .n_kv_heads = kv_heads, .head_dim = dim, .scale = 0.3f
@@ -399,6 +404,10 @@ static const op_case cases[] = {
     {.name = "attention softcap", .run = run_attention, .a = {ATTENTION(5, 1, 8), .softcap = 2.5f}, .tree = bushy, .tolerance = 4e-5f},
     {.name = "attention 4/1 x 256", .run = run_attention, .a = {ATTENTION(4, 1, 256), .window = 64}, .tree = stick, .tolerance = 4e-5f},
     {.name = "attention 40/1 x 6", .run = run_attention, .a = {ATTENTION(40, 1, 6)}, .tree = bushy, .tolerance = 4e-5f},
+    {.name = "attention 70/1 x 6", .run = run_attention, .a = {ATTENTION(70, 1, 6)}, .tree = stick, .tolerance = 4e-5f},
+    {.name = "attention of joined paths", .run = run_attention, .a = {ATTENTION(4, 2, 16)}, .tree = joined, .tolerance = 4e-5f},
+    {.name = "attention of joined paths, window", .run = run_attention, .a = {ATTENTION(4, 2, 16), .window = 7}, .tree = joined,
+     .tolerance = 4e-5f},
     {.name = "attention of one path", .run = run_attention, .a = {ATTENTION(2, 1, 34)}, .tree = stick, .tolerance = 4e-5f},
     {.name = "attention in parts", .run = run_attention, .a = {ATTENTION(8, 2, 4)}, .tree = tall, .tolerance = 4e-5f},
     {.name = "loss", .run = run_loss, .n_rows = 30, .d = 3001, .tolerance = 3e-6f},
@@ -528,6 +537,25 @@ static void test_threads(void **state)
     check_threads(SLK_BACKEND_REF, SLK_DTYPE_F32);
 }
 
+/* Products may depend on the number of threads, but not on anything else: training is repeatable. */
+static void test_products_repeat(void **state)
+{
+    (void)state;
+    for (int dtype = SLK_DTYPE_F32; dtype <= SLK_DTYPE_BF16; dtype += SLK_DTYPE_BF16)
+        for (int n_threads = 1; n_threads <= 8; n_threads *= 2) {
+            slk_compute *c = make_compute(SLK_BACKEND_DNNL, dtype, n_threads);
+            for (size_t i = 0; c && i < N_CASES; i++) {
+                if (cases[i].run != run_multiply) continue;
+                outputs expected = run_case(c, &cases[i]), got = run_case(c, &cases[i]);
+                if (memcmp(got.x[0], expected.x[0], got.n[0] * sizeof(float)))
+                    fail_msg("%s: other bits the second time on %d threads", cases[i].name, n_threads);
+                outputs_release(&expected);
+                outputs_release(&got);
+            }
+            slk_compute_free(c);
+        }
+}
+
 /* The definition of a mask's bits, which data sets and other programs may rely on. */
 static void test_mask_bits(void **state)
 {
@@ -623,8 +651,9 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_agreement), cmocka_unit_test(test_bf16),       cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_mask_bits), cmocka_unit_test(test_loss_edges), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_agreement),       cmocka_unit_test(test_bf16),      cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_products_repeat), cmocka_unit_test(test_mask_bits), cmocka_unit_test(test_loss_edges),
+        cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

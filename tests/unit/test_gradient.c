@@ -270,7 +270,8 @@ static double attention_loss(const void *context)
 static void test_attention(void **state)
 {
     (void)state;
-    static const tree_segment segments[] = {{-1, 3}, {0, 2}, {1, 1}, {1, 3}, {0, 4}, {-1, 2}, {5, 35}, {0, 0}};
+    static const tree_segment segments[] = {{-1, 3, 0}, {0, 2, 1},  {1, 1, 0},  {1, 3, 0},
+                                            {0, 4, 0},  {-1, 2, 0}, {5, 35, 0}, {0, 0, 0}};
     static const slk_attention shapes[] = {
         {.n_heads = 4, .n_kv_heads = 2, .head_dim = 4, .scale = 0.5f},
         {.n_heads = 2, .n_kv_heads = 2, .head_dim = 6, .scale = 0.5f, .window = 3},

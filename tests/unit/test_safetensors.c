@@ -210,7 +210,7 @@ static void test_broken_entries(void **state)
     refuse("{" T("a", "F32", "[1,1,1,1,1,1,1,1,1]", "0", "4") "}", 4, "at most 8 dimensions");
     refuse("{" T("a", "F32", "[1.0]", "0", "4") "}", 4, "dimension 0 is no whole number");
     refuse("{" T("a", "F32", "[1,-1]", "0", "4") "}", 4, "dimension 1 is no whole number");
-    refuse("{" T("a", "F32", "[99999999999999999999]", "0", "4") "}", 4, "broken.st:1: ");
+    refuse("{" T("a", "F32", "[99999999999999999999]", "0", "4") "}", 4, "dimension 0 is no whole number");
     refuse("{" T("a", "F32", "[4294967296,4294967296]", "0", "4") "}", 4, "more than 2^63 values");
     refuse("{" T("a", "F32", "[0,4294967296,4294967296]", "0", "0") "}", 0, "more than 2^63 values");
     refuse("{" T("a", "F32", "[4611686018427387905]", "0", "4") "}", 4, "4 bytes of data for 4611686018427387905");

@@ -343,11 +343,19 @@ static void test_epochs(void **state)
     epoch.loss = 1;
     epoch.epoch = 9;
     assert_fails(slk_store_put_epoch(f.store, 99, &epoch, err), SLK_E_NOT_FOUND, "no run 99");
+    slk_run_epoch_release(&epoch);
     assert_epochs(f.store, id, 5, 3);
     assert_ok(slk_store_load_epochs(f.store, id, false, &epochs, &n, err));
     assert_int_equal(n, 5);
     assert_true(epochs[2].has[SLK_SET_OOD] && !epochs[3].has[SLK_SET_OOD]);
     assert_int_equal(epochs[2].n[SLK_SET_TEST], 13);
+    epoch = make_epoch(2, 3);
+    size_t n_right = 0, n_refused = 0;
+    for (size_t i = 0; i < 13; i++) n_right += epoch.right[SLK_SET_TEST][i / 8] >> (i % 8) & 1;
+    for (size_t i = 0; i < 13; i++) n_refused += epoch.refused[SLK_SET_TEST][i / 8] >> (i % 8) & 1;
+    assert_int_equal(epochs[2].n_right[SLK_SET_TEST], n_right);
+    assert_int_equal(epochs[2].n_refused[SLK_SET_TEST], n_refused);
+    slk_run_epoch_release(&epoch);
     assert_null(epochs[2].right[SLK_SET_TEST]);
     free(epochs);
 
@@ -361,14 +369,15 @@ static void test_epochs(void **state)
     assert_int_equal(run.state, SLK_RUN_DONE);
     assert_true(run.n_train == 8 && run.early_epoch == 2 && run.last_epoch == 4 && run.fitted && run.wall_s == 12.5);
     /* A finished run is never written again. */
+    epoch = make_epoch(9, 3);
     assert_fails(slk_store_put_epoch(f.store, id, &epoch, err), SLK_E_STATE, "is finished, epoch 9 cannot be added");
+    slk_run_epoch_release(&epoch);
     assert_fails(slk_store_renew_claim(f.store, id, "a", 1, err), SLK_E_STATE, "is done, expected it to be claimed");
     assert_fails(slk_store_finish_run(f.store, &run, "a", err), SLK_E_STATE, "is done");
     assert_fails(slk_store_resume_run(f.store, id, "a", 0, "", err), SLK_E_STATE, "is done");
     put_epoch(f.store, id, 2, 3); /* the same is no writing */
     assert_int_equal(claim(&f, "b", 1e9), 0);
     assert_epochs(f.store, id, 5, 3);
-    slk_run_epoch_release(&epoch);
     close_fixture(&f);
 }
 
@@ -660,7 +669,9 @@ static const char *make_version_1(const char *name)
     unlink(path);
     assert_ok(slk_file_read(&script, &(size_t){0}, SLICK_TEST_DATA "/store/version-1.sql", err));
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    sqlite3_exec(db, "PRAGMA synchronous = OFF", NULL, NULL, NULL); /* a busy disk takes a second for each sync */
     if (sqlite3_exec(db, script, NULL, NULL, &message) != SQLITE_OK) fail_msg("%s", message);
+    if (sqlite3_exec(db, "PRAGMA journal_mode = WAL", NULL, NULL, &message) != SQLITE_OK) fail_msg("%s", message);
     sqlite3_close(db);
     free(script);
     return path;
@@ -719,7 +730,7 @@ static void test_version_1(void **state)
 static void test_migration_killed(void **state)
 {
     (void)state;
-    for (int round = 0; round < 30; round++) {
+    for (int round = 0; round < 60; round++) {
         const char *path = make_version_1("migrate.db");
         pid_t children[2];
         for (int w = 0; w < 2; w++) {

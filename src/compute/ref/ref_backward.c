@@ -120,7 +120,7 @@ static void gate_backward(void *dgu, void *h_out, slk_dtype dtype, const void *d
 static void unrotate(void *dx, slk_dtype dtype, int64_t at, double *sum, const float *dy, const void *x,
                      const float *gain, int32_t pos, const slk_attention *a)
 {
-    double g[SLK_HEAD_DIM_MAX];
+    double g[SLK_HEAD_DIM_MAX] = {0};
     int hd = a->head_dim, half = hd / 2;
     for (int i = 0; i < half; i++) {
         int first = a->rope_pairs ? 2 * i : i, second = a->rope_pairs ? 2 * i + 1 : i + half;

@@ -217,5 +217,5 @@
     check(document.querySelectorAll("script").length === 2, "another script is on the page");
     document.documentElement.dataset.selftest = bad.length ? "FAILED: " + bad.join(" | ") : "ok " + figures.length + " figures, " + n + " facts";
   }
-  if (location.hash === "#selftest") window.addEventListener("load", () => setTimeout(selftest, 50));
+  if (location.hash === "#selftest") selftest();
 })();
