@@ -12,10 +12,9 @@
 #define opt slk_study_options
 
 static const slk_option OPTIONS[] = {
-    SLK_OPT_INT("jobs", &opt.jobs, "N", NULL, 1, 1024,
-                "runs at a time, each a process (default: as FILE says, else 1)"),
-    SLK_OPT_LIST("only", &opt.only, "RUN,...", "run and plan: these runs, as status names them"),
-    SLK_OPT_STR("from", &opt.from, "STORE", NULL, "run and probe: bring facts, labels and runs of this store first"),
+    SLK_OPT_INT("jobs", &opt.jobs, "N", NULL, 1, 1024, "run: so many runs at a time (default: FILE's, or 1)"),
+    SLK_OPT_LIST("only", &opt.only, "RUN,...", "run, plan: these runs, as status names them"),
+    SLK_OPT_STR("from", &opt.from, "STORE", NULL, "run, probe: bring what this store has first"),
     SLK_OPT_STR("shard", &opt.shard, "I/N", NULL, "probe: the I-th of N parts, 0 <= I < N"),
     SLK_OPT_INT("shards", &opt.shards, "N", "8", 1, 100000, "plan: parts that probing is cut into"),
     SLK_OPT_STR("parts", &opt.parts, "DIR", NULL, "plan: folder of the stores that its commands write"),
@@ -197,9 +196,7 @@ const slk_command slk_cmd_study = {
         "status: what is done, running and missing, also while a study runs.\n\n"
         "plan: the missing work as commands, one a line, each with a store of its own, for Slurm arrays, GNU parallel "
         "or make (docs/cluster.md); slick merge puts their stores together. probe: the labels alone.\n\n"
-        "status --json: {\"study\", \"epochs\", \"done\", \"running\", \"stopped\", \"waiting\", \"failed\", "
-        "\"seconds_left\", \"runs\": [{\"run\", \"variant\", \"seed\", \"lr\", \"state\", \"epoch\", ...}]}; plan "
-        "--json: [command, ...]",
+        "status --json: {\"study\", \"epochs\", \"done\", ..., \"runs\": [...]}; plan --json: [command, ...]",
     .examples = {"slick study new > study.yaml", "slick study run study.yaml --jobs 2", "slick study status",
                  "slick study plan study.yaml | parallel -j 4"},
     .n_args_min = 1,

@@ -23,6 +23,7 @@ declare -gA _slick_options=(
         --ood --set --labels --eval-limit --no-store --lora-rank --lora-alpha --lora-dropout --lora-targets --freeze --stop
         --patience --save-as --save-every --batch-tokens --recompute --no-share --match --template --map --format'
     [eval]='--match --template --answers --jsonl --map --format --batch-tokens --adapter'
+    [study]='--jobs --only --from --shard --shards --parts --save-every --study --table'
     [bench]='--relations --limit --answers --batch-tokens --batch --steps --no-share'
     [help]=''
 )
@@ -54,7 +55,10 @@ _slick() {
     --match) words='em strict contains f1:' ;;
     --answers) [ "$command" = eval ] || words='none greedy all' ;;
     --by) words='relation split' ;;
-    --only) words='HighlyKnown MaybeKnown WeaklyKnown Unknown' ;;
+    --only)
+        [ "$command" != study ] || return
+        words='HighlyKnown MaybeKnown WeaklyKnown Unknown'
+        ;;
     --format) words='auto jsonl json csv tsv' ;;
     --overlap) words='subject subject-or-object none' ;;
     --schedule) words='constant linear cosine' ;;
@@ -69,7 +73,7 @@ _slick() {
         --batch-tokens | --max-tokens | --tokens | --text | --name | --map | --set | --relations | \
         --labels | --review | --unknown | --size | --beside | --epochs | --lr | --batch | --dropout | --warmup | --weight-decay | \
         --clip | --betas | --eps | --eval-limit | --lora-rank | --lora-alpha | --lora-dropout | --lora-targets | --patience | \
-        --save-every | --steps)
+        --save-every | --steps | --jobs | --shards | --study)
         return
         ;;
     --ood)
@@ -78,7 +82,7 @@ _slick() {
         compopt -o filenames 2>/dev/null
         return
         ;;
-    --store | --template | --output | -o | --adapter | --merge | --dev | --test)
+    --store | --template | --output | -o | --adapter | --merge | --dev | --test | --from | --parts)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         compopt -o filenames 2>/dev/null
         return
@@ -96,6 +100,7 @@ _slick() {
         case $command in
         import) words=entityquestions ;;
         bench) words='gemm forward label train' ;;
+        study) words='new run status plan probe' ;;
         esac
         mapfile -t COMPREPLY < <(
             compgen -W "$words" -- "$word"

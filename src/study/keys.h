@@ -33,6 +33,7 @@ typedef struct slk_key {
     const char *help; /* begins in lower case, no full stop */
 } slk_key;
 
+/* The table, in the order of the template. */
 extern const slk_key slk_study_keys[];
 extern const size_t slk_n_study_keys;
 
