@@ -53,6 +53,7 @@ typedef struct slk_drawing {
 extern const slk_drawing slk_draw_figure1, slk_draw_figure3a, slk_draw_figure3b, slk_draw_figure4, slk_draw_figure5,
     slk_draw_figure6, slk_draw_figure7, slk_draw_table1, slk_draw_table2, slk_draw_table3, slk_draw_table8;
 
+/* Is a drawing of this width for a narrow screen? */
 static inline bool slk_is_narrow(double width)
 {
     return width < 500;

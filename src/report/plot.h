@@ -16,6 +16,7 @@ typedef struct slk_plot {
     double x0, x1, y0, y1; /* what its edges stand for */
 } slk_plot;
 
+/* Where a value lies, in px. */
 double slk_plot_x(const slk_plot *p, double x);
 double slk_plot_y(const slk_plot *p, double y); /* not beyond the box */
 

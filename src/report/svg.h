@@ -23,6 +23,7 @@ void slk_svg_begin(slk_svg *svg, double width, double height, bool is_file, cons
 void slk_svg_end(slk_svg *svg);
 void slk_svg_release(slk_svg *svg);
 
+/* The elements; class: of the style sheet, several with spaces between them. */
 void slk_svg_line(slk_svg *svg, double x0, double y0, double x1, double y1, const char *class);
 void slk_svg_rect(slk_svg *svg, double x, double y, double width, double height, const char *class);
 /* A line through points [n]; closed: an area. */
@@ -30,7 +31,6 @@ void slk_svg_path(slk_svg *svg, const slk_xy *points, size_t n, bool closed, con
 /* tooltip NULL: none. */
 void slk_svg_dot(slk_svg *svg, double x, double y, double r, const char *class, const char *tooltip);
 void slk_svg_diamond(slk_svg *svg, double x, double y, double r, const char *class, const char *tooltip);
-/* size in px: 0 takes the style sheet's. */
 void slk_svg_text(slk_svg *svg, double x, double y, slk_anchor anchor, const char *class, const char *text);
 void slk_svg_textf(slk_svg *svg, double x, double y, slk_anchor anchor, const char *class, const char *fmt, ...)
     __attribute__((format(printf, 6, 7)));

@@ -56,7 +56,8 @@ static void fill_table1(slk_grid *g, const slk_analysis *a)
         g, "table-1", "Table 1: the linear model",
         "accuracy = b0 + b_kn N_kn/|D| + b_unk N_unk/|D| over all epochs of the variants with X% Unknown; N: "
         "fitted examples. The textbook's interval of the one fit takes the epochs of a run for independent and is too "
-        "narrow. Verdicts use the bootstrap that draws whole runs, or, from three seeds on, the t interval over fits of "
+        "narrow. Verdicts use the bootstrap that draws whole runs, or, from three seeds on, the t interval over fits "
+        "of "
         "single seeds.",
         columns, N_OF(columns));
     for (int set = 0; set < 2; set++) {

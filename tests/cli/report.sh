@@ -60,7 +60,7 @@ expect_json out 1 findings 0 item
 expect_json out -14.0 findings 0 paper
 expect_json out points findings 0 unit
 expect_json out reproduced findings 0 verdict
-expect_json out 39 provenance runs done
+expect_json out 39 provenance runs 'done'
 expect_json out synthetic provenance study name
 for item in 1 2 3 4 5 6 7; do
     grep -q "\"item\":$item," out || fail "no finding of item $item"
