@@ -9,7 +9,7 @@
 
 static void count_runs(slk_analysis *a)
 {
-    uint64_t seeds[SLK_REPORT_MAX_SEEDS];
+    uint64_t seeds[SLK_REPORT_MAX_SEEDS] = {0};
     a->early_low = a->early_high = NAN;
     for (size_t i = 0; i < a->ds->n_runs; i++) {
         const slk_study_run *run = a->ds->runs[i].info;

@@ -147,16 +147,18 @@ static slk_status compare(slk_analysis *a, const slk_variant *v, asked_fact *fac
     slk_threshold *t = &a->threshold;
     const slk_duration early = {.when = SLK_AT_EARLY};
     const slk_report_epoch *epochs[SLK_REPORT_MAX_SEEDS];
+    size_t n_runs = 0;
     for (size_t r = 0; r < v->n_runs; r++) {
         const slk_report_epoch *e = slk_measure_epoch(v->runs[r], early);
         if (!e || !e->has[SLK_SET_TEST]) continue;
         measure_run(p, a, facts, n, v->runs[r], e);
-        epochs[t->n_runs++] = e;
+        epochs[n_runs++] = e;
     }
-    if (!t->n_runs) return SLK_OK;
+    if (n_runs == 0) return SLK_OK;
     for (size_t i = 0; i < n; i++) facts[i].right = 0;
-    for (size_t r = 0; r < t->n_runs; r++) ask_epoch(facts, n, epochs[r], 1.0 / (double)t->n_runs);
+    for (size_t r = 0; r < n_runs; r++) ask_epoch(facts, n, epochs[r], 1.0 / (double)n_runs);
     t->is_there = true;
+    t->n_runs = n_runs;
     t->n_facts = n;
     slk_status s = a->ds->has_p_true ? make_line(a, facts, n, err) : SLK_OK;
     return s == SLK_OK ? keep_slick(a, facts, n, p, err) : s;
@@ -188,35 +190,46 @@ static int table_of(const slk_report_fact *fact)
     return fact->split == SLK_SPLIT_TRAIN && !fact->ood ? SLK_COUNTS_TRAIN : -1;
 }
 
-slk_status slk_analyse_counts(slk_analysis *a, slk_err *err)
+/* The row of a relation, made when there is none; `near`: where to look first. NULL: out of memory. */
+static slk_relation_row *row_of(slk_relation_row **rows, size_t *n, size_t *cap, size_t *near, const char *relation)
 {
-    size_t cap[SLK_N_COUNTS] = {0}, last[SLK_N_COUNTS] = {0};
-    slk_relation_row *rows[SLK_N_COUNTS] = {0};
+    for (size_t k = 0; k < *n; k++) {
+        size_t r = (*near + k) % *n; /* facts of one relation stand together */
+        if (strcmp((*rows)[r].relation, relation) != 0) continue;
+        *near = r;
+        return &(*rows)[r];
+    }
+    if (!slk_grow(rows, cap, *n + 1, sizeof **rows)) return NULL;
+    *near = *n;
+    (*rows)[*n] = (slk_relation_row){.relation = relation};
+    return &(*rows)[(*n)++];
+}
+
+static slk_status count_table(slk_analysis *a, int table, slk_err *err)
+{
+    slk_counts *counts = &a->counts[table];
+    slk_relation_row *rows = NULL;
+    size_t n = 0, cap = 0, near = 0;
     bool ok = true;
     for (size_t i = 0; i < a->ds->n_facts && ok; i++) {
         const slk_report_fact *fact = &a->ds->facts[i];
-        int t = table_of(fact);
-        if (t < 0) continue;
-        slk_counts *counts = &a->counts[t];
-        size_t r = last[t]; /* facts of one relation stand together */
-        if (r >= counts->n || strcmp(rows[t][r].relation, fact->relation) != 0) {
-            for (r = 0; r < counts->n && strcmp(rows[t][r].relation, fact->relation) != 0;) r++;
-        }
-        if (r == counts->n) {
-            ok = slk_grow(&rows[t], &cap[t], counts->n + 1, sizeof **rows);
-            if (!ok) break;
-            rows[t][counts->n++] = (slk_relation_row){.relation = fact->relation};
-        }
-        last[t] = r;
-        rows[t][r].n[slk_report_group(fact->category)]++;
+        if (table_of(fact) != table) continue;
+        slk_relation_row *row = row_of(&rows, &n, &cap, &near, fact->relation);
+        ok = row != NULL;
+        if (!ok) break;
+        row->n[slk_report_group(fact->category)]++;
         counts->all[slk_report_group(fact->category)]++;
     }
-    for (int t = 0; t < SLK_N_COUNTS; t++) {
-        slk_counts *counts = &a->counts[t];
-        counts->rows = slk_arena_alloc(&a->arena, counts->n, sizeof *counts->rows);
-        ok = ok && counts->rows;
-        if (ok && counts->n) memcpy(counts->rows, rows[t], counts->n * sizeof *counts->rows);
-        free(rows[t]);
-    }
-    return ok ? SLK_OK : no_memory(err);
+    counts->rows = ok ? slk_arena_alloc(&a->arena, n, sizeof *rows) : NULL;
+    if (counts->rows && rows) memcpy(counts->rows, rows, n * sizeof *rows);
+    counts->n = counts->rows ? n : 0;
+    free(rows);
+    return counts->rows ? SLK_OK : no_memory(err);
+}
+
+slk_status slk_analyse_counts(slk_analysis *a, slk_err *err)
+{
+    slk_status s = SLK_OK;
+    for (int table = 0; table < SLK_N_COUNTS && s == SLK_OK; table++) s = count_table(a, table, err);
+    return s;
 }

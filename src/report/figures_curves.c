@@ -191,6 +191,7 @@ static void draw_pair_panel(slk_svg *svg, const slk_analysis *a, slk_box box, in
         without[i] = a->pairs[i].without[late];
     }
     set_y(&p, r, 5);
+    if (n == 0) return;
     double margin = n > 1 ? 0.12 * (x[n - 1] - x[0]) : 10;
     p.x0 = x[0] - margin;
     p.x1 = x[n - 1] + margin;
@@ -351,7 +352,8 @@ static void draw_figure6(slk_svg *svg, const slk_analysis *a, slk_box box)
     double width = box.width / (double)columns;
     for (size_t i = 0; i < a->n_fits; i++) {
         const slk_fit_curve *fit = &a->fits[i];
-        slk_box cell = {box.x + (double)(i % columns) * width, box.y + (double)(i / columns) * PANEL6, width, PANEL6};
+        size_t row = i / columns, column = i % columns;
+        slk_box cell = {box.x + (double)column * width, box.y + (double)row * PANEL6, width, PANEL6};
         slk_plot p = {.svg = svg};
         p.box = (slk_box){cell.x + 40, cell.y + 30, cell.width - 40 - 12, PANEL6 - 30 - 40};
         set_epochs(&p, fit);
@@ -375,7 +377,8 @@ static void draw_figure6(slk_svg *svg, const slk_analysis *a, slk_box box)
 static double height6(const slk_analysis *a, double width)
 {
     size_t columns = columns6(width);
-    return (double)((a->n_fits + columns - 1) / columns) * PANEL6 + 6;
+    size_t n_rows = (a->n_fits + columns - 1) / columns;
+    return (double)n_rows * PANEL6 + 6;
 }
 
 const slk_drawing slk_draw_figure6 = {height6, draw_figure6};
