@@ -60,6 +60,7 @@
     X(train)                                                                                                           \
     X(eval)                                                                                                            \
     X(study)                                                                                                           \
+    X(report)                                                                                                          \
     X(bench)
 
 typedef enum slk_group { SLK_GROUP_MODEL, SLK_GROUP_KNOW, SLK_GROUP_TRAIN, SLK_GROUP_MEASURE, SLK_N_GROUPS } slk_group;

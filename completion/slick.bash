@@ -24,6 +24,7 @@ declare -gA _slick_options=(
         --patience --save-as --save-every --batch-tokens --recompute --no-share --match --template --map --format'
     [eval]='--match --template --answers --jsonl --map --format --batch-tokens --adapter'
     [study]='--jobs --only --from --shard --shards --parts --save-every --study --table'
+    [report]='--output --study'
     [bench]='--relations --limit --answers --batch-tokens --batch --steps --no-share'
     [help]=''
 )
