@@ -30,7 +30,7 @@ check: ## build without warnings, format, lints, clang-tidy, all fast tests, als
 
 check-all: ## check, then the slow tests with real models (downloads them)
 	@$(MAKE) check
-	@tools/install-deps.sh model
+	@tools/install-deps.sh model report browser
 	CTEST_PARALLEL_LEVEL=1 ctest --preset release -L slow
 
 build: ## the release build: build/release/slick

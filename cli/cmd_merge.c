@@ -23,18 +23,21 @@ static slk_status check_others(const slk_cli *cli, slk_err *err)
 
 static void add_row(slk_table *table, const char *name, const slk_merge_report *r)
 {
-    const size_t n[] = {r->n_sets_added, r->n_label_sets_added, r->n_label_sets_joined, r->n_labels_added,
-                        r->n_labels_equal};
+    const size_t n[] = {r->n_sets_added,   r->n_label_sets_added, r->n_label_sets_joined, r->n_labels_added,
+                        r->n_labels_equal, r->n_runs_added,       r->n_runs_equal};
     slk_table_cell(table, "%s", name);
     for (size_t i = 0; i < sizeof n / sizeof *n; i++) slk_table_cell(table, "%s", slk_show_count(n[i]).text);
 }
 
 static json_t *report_json(const char *name, const slk_merge_report *r)
 {
-    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "store", name, "sets_added", (json_int_t)r->n_sets_added,
-                     "label_sets_added", (json_int_t)r->n_label_sets_added, "label_sets_joined",
-                     (json_int_t)r->n_label_sets_joined, "labels_added", (json_int_t)r->n_labels_added, "labels_equal",
-                     (json_int_t)r->n_labels_equal, "prompts_added", (json_int_t)r->n_prompts_added);
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "store", name, "sets_added",
+                     (json_int_t)r->n_sets_added, "label_sets_added", (json_int_t)r->n_label_sets_added,
+                     "label_sets_joined", (json_int_t)r->n_label_sets_joined, "labels_added",
+                     (json_int_t)r->n_labels_added, "labels_equal", (json_int_t)r->n_labels_equal, "prompts_added",
+                     (json_int_t)r->n_prompts_added, "studies_added", (json_int_t)r->n_studies_added, "runs_added",
+                     (json_int_t)r->n_runs_added, "runs_equal", (json_int_t)r->n_runs_equal, "runs_skipped",
+                     (json_int_t)r->n_runs_skipped, "p_true_added", (json_int_t)r->n_p_true_added);
 }
 
 static slk_status run(slk_cli *cli, slk_err *err)
@@ -45,15 +48,18 @@ static slk_status run(slk_cli *cli, slk_err *err)
     if (status) return status;
     json_t *list = json_array();
     slk_table table;
-    slk_table_init(
-        &table, "lrrrrr",
-        (const char *const[]){"store", "new sets", "new label sets", "joined", "new labels", "equal labels"});
+    slk_table_init(&table, "lrrrrrrr",
+                   (const char *const[]){"store", "new sets", "new label sets", "joined", "new labels", "equal labels",
+                                         "new runs", "equal runs"});
     int n_merged = 0;
     for (; n_merged < cli->n_args; n_merged++) {
         slk_merge_report report;
         status = slk_store_merge(store, &report, cli->args[n_merged], err);
         if (status) break;
         add_row(&table, cli->args[n_merged], &report);
+        if (report.n_runs_skipped)
+            slk_cli_warn(cli, "%s: %zu finished runs are finished here, too, with other kernels: those here stay",
+                         cli->args[n_merged], report.n_runs_skipped);
         json_array_append_new(list, report_json(cli->args[n_merged], &report));
     }
     if (status && n_merged > 0)
@@ -71,12 +77,12 @@ static slk_status run(slk_cli *cli, slk_err *err)
 const slk_command slk_cmd_merge = {
     .name = "merge",
     .group = SLK_GROUP_KNOW,
-    .summary = "bring facts and labels of other stores into this one",
+    .summary = "bring facts, labels and runs of other stores into this one",
     .synopsis = "OTHER.db...",
     .about = "For shards of one probe, and for work that was done on other machines. Equal settings are one label set: "
              "its labels join, and two "
              "that disagree are an error that names the fact. Label sets of other models, compute types or kernels "
-             "stay apart. "
+             "stay apart. A run of a study that is finished there takes the place of one that is not finished here. "
              "The other stores are only read. Each store is merged completely or not at all; merging it again changes "
              "nothing.",
     .examples = {"slick merge --store all.db shard0.db shard1.db shard2.db", "slick merge other-machine.db"},

@@ -7,10 +7,9 @@
 #include "compute/bench.h"
 #include "data/select.h"
 #include "engine.h"
-#include "know/probe.h"
+#include "know/labelling.h"
 #include "store/facts.h"
 #include "store/labels.h"
-#include "store/prompts.h"
 #include "terminal.h"
 
 static struct {
@@ -58,9 +57,6 @@ typedef struct probe {
     slk_probe_options options;
     slk_label_settings settings;
     int64_t label_set;
-    slk_label *pending; /* [n_pending] labels not yet committed */
-    size_t n_pending, cap_pending;
-    double committed_ms;
 } probe;
 
 /* --- which facts, which settings -----------------------------------------------------------------------------------
@@ -93,22 +89,6 @@ static slk_status pointers(const slk_facts *facts, const slk_fact ***out, slk_er
     return SLK_OK;
 }
 
-/* The exemplar facts of the relations that are asked about. */
-static slk_status load_pool(probe *p, slk_err *err)
-{
-    const char **relations = slk_alloc(p->n_asked, sizeof *relations);
-    size_t n = 0;
-    if (!relations) return slk_fail(err, SLK_E_MEMORY, "out of memory");
-    for (size_t i = 0; i < p->n_asked; i++) {
-        bool seen = false;
-        for (size_t j = n; j-- > 0 && !seen;) seen = strcmp(relations[j], p->asked[i]->relation) == 0;
-        if (!seen) relations[n++] = p->asked[i]->relation;
-    }
-    slk_status s = slk_store_load_facts(p->store, &p->pool, p->set, slk_split_parse(opt.pool), relations, n, err);
-    free(relations);
-    return s;
-}
-
 static slk_status select_facts(probe *p, slk_err *err)
 {
     const char *const *relations = (const char *const *)opt.relations.items;
@@ -125,7 +105,9 @@ static slk_status select_facts(probe *p, slk_err *err)
     if (s == SLK_OK) s = slk_facts_select(&p->facts, &selection, err);
     if (s == SLK_OK) s = pointers(&p->facts, &p->asked, err);
     p->n_asked = p->facts.n;
-    if (s == SLK_OK) s = load_pool(p, err);
+    if (s == SLK_OK)
+        s = slk_labelling_load_pool(p->store, &p->pool, p->set, (slk_split)slk_split_parse(opt.pool), p->asked,
+                                    p->n_asked, err);
     if (s == SLK_OK)
         s = slk_exemplars_create(&p->exemplars, &p->pool, &p->facts, (unsigned)opt.n_ex, (unsigned)opt.shots,
                                  p->cli->seed, err);
@@ -153,132 +135,6 @@ static slk_status read_options(probe *p, slk_err *err)
                                      : slk_template_create(&p->template_, err);
     o->template = p->template_;
     return s;
-}
-
-static void fill_settings(probe *p)
-{
-    slk_label_settings *s = &p->settings;
-    *s = (slk_label_settings){.model_hash = p->model->hash,
-                              .seed = p->cli->seed,
-                              .n_ex = (unsigned)opt.n_ex,
-                              .n_shots = (unsigned)opt.shots,
-                              .n_samples = (unsigned)opt.samples,
-                              .top_k = (unsigned)opt.top_k,
-                              .temperature = opt.temperature,
-                              .template_hash = slk_template_hash(p->template_)};
-    if (p->model->adapter) s->adapter_hash = slk_adapter_hash(p->model->adapter);
-    snprintf(s->model_name, sizeof s->model_name, "%s", p->model->config.name);
-    snprintf(s->dtype, sizeof s->dtype, "%s", slk_compute_dtype(p->model->compute) == SLK_DTYPE_BF16 ? "bf16" : "f32");
-    snprintf(s->kernels, sizeof s->kernels, "%s", slk_compute_kernel_set(p->model->compute));
-    snprintf(s->match, sizeof s->match, "%s", opt.match);
-    snprintf(s->decoded, sizeof s->decoded, "%s", opt.naive ? "all" : opt.answers);
-    snprintf(s->set_name, sizeof s->set_name, "%s", p->set);
-    snprintf(s->pool, sizeof s->pool, "%s", opt.pool);
-}
-
-static int compare_ids(const void *left, const void *right)
-{
-    uint64_t x = *(const uint64_t *)left, y = *(const uint64_t *)right;
-    return (x > y) - (x < y);
-}
-
-/* The selected facts that have no label yet. */
-static slk_status find_open(probe *p, slk_err *err)
-{
-    uint64_t *done = NULL;
-    size_t n_done = 0;
-    slk_status s = slk_store_load_label_ids(p->store, p->label_set, &done, &n_done, err);
-    p->open = slk_alloc(p->n_asked, sizeof *p->open);
-    if (s == SLK_OK && !p->open) s = slk_fail(err, SLK_E_MEMORY, "out of memory");
-    for (size_t i = 0; s == SLK_OK && i < p->n_asked; i++) {
-        bool is_done = n_done > 0 && bsearch(&p->asked[i]->id, done, n_done, sizeof *done, compare_ids);
-        if (!is_done) p->open[p->n_open++] = p->asked[i];
-    }
-    free(done);
-    return s;
-}
-
-/* --- provenance ----------------------------------------------------------------------------------------------------
- */
-
-/* The prompts of `fact`: the relation's own (fact_id 0), or its own where they differ from those. */
-static slk_status store_sets(probe *p, const slk_fact *fact, uint64_t fact_id, const slk_fact **sets, slk_err *err)
-{
-    size_t n_ex = (size_t)opt.n_ex, n_shots = (size_t)opt.shots;
-    slk_stored_prompt *items = slk_alloc_zero(n_ex, sizeof *items);
-    slk_status s = items ? SLK_OK : slk_fail(err, SLK_E_MEMORY, "out of memory");
-    for (size_t e = 0; s == SLK_OK && e < n_ex; e++) {
-        slk_buf text;
-        slk_buf_init(&text);
-        slk_buf_add(&text, "", 0);
-        items[e] = (slk_stored_prompt){.relation = fact->relation,
-                                       .fact_id = fact_id,
-                                       .prompt = (unsigned)e,
-                                       .n_exemplars = n_shots,
-                                       .exemplars = slk_alloc(n_shots, sizeof(uint64_t))};
-        for (size_t i = 0; items[e].exemplars && i < n_shots; i++) {
-            const slk_fact *x = sets[e * n_shots + i];
-            items[e].exemplars[i] = x->id;
-            slk_template_add_exemplar(p->template_, &text, x->question, x->answers[0]);
-        }
-        items[e].text = slk_buf_take(&text);
-        if (!items[e].exemplars || !items[e].text) s = slk_fail(err, SLK_E_MEMORY, "out of memory");
-    }
-    if (s == SLK_OK) s = slk_store_put_prompts(p->store, p->label_set, items, n_ex, err);
-    for (size_t e = 0; items && e < n_ex; e++) {
-        free(items[e].exemplars);
-        free(items[e].text);
-    }
-    free(items);
-    return s;
-}
-
-static slk_status store_prompts(probe *p, slk_err *err)
-{
-    size_t n = (size_t)opt.n_ex * (size_t)opt.shots;
-    const slk_fact **common = slk_alloc(n, sizeof *common), **own = slk_alloc(n, sizeof *own);
-    slk_status s = common && own ? slk_store_begin(p->store, err) : slk_fail(err, SLK_E_MEMORY, "out of memory");
-    const char *relation = NULL;
-    for (size_t i = 0; s == SLK_OK && i < p->n_open; i++) {
-        const slk_fact *fact = p->open[i];
-        if (!relation || strcmp(relation, fact->relation) != 0) {
-            relation = fact->relation;
-            s = slk_exemplars_common(p->exemplars, relation, common, err);
-            if (s == SLK_OK) s = store_sets(p, fact, 0, common, err);
-        }
-        if (s == SLK_OK) s = slk_exemplars_for(p->exemplars, fact, own, err);
-        if (s == SLK_OK && memcmp(common, own, n * sizeof *own) != 0) s = store_sets(p, fact, fact->id, own, err);
-    }
-    if (s == SLK_OK)
-        s = slk_store_commit(p->store, err);
-    else if (common && own)
-        slk_store_rollback(p->store);
-    free(common);
-    free(own);
-    return s;
-}
-
-/* --- labels --------------------------------------------------------------------------------------------------------
- */
-
-static slk_status commit(probe *p, slk_err *err)
-{
-    slk_status s = p->n_pending ? slk_store_put_labels(p->store, p->label_set, p->pending, p->n_pending, err) : SLK_OK;
-    for (size_t i = 0; i < p->n_pending; i++) slk_label_release(&p->pending[i]);
-    p->n_pending = 0;
-    p->committed_ms = slk_clock_ms();
-    return s;
-}
-
-/* Take the label over (the probe only lends it) and commit once a second: a killed process loses that much at most. */
-static slk_status take_label(void *user, slk_label *label, slk_err *err)
-{
-    probe *p = user;
-    if (!slk_grow(&p->pending, &p->cap_pending, p->n_pending + 1, sizeof *p->pending))
-        return slk_fail(err, SLK_E_MEMORY, "out of memory");
-    p->pending[p->n_pending++] = *label;
-    *label = (slk_label){0};
-    return slk_clock_ms() - p->committed_ms > 1000 ? commit(p, err) : SLK_OK;
 }
 
 static size_t count_relations(const slk_fact *const *facts, size_t n)
@@ -340,8 +196,6 @@ static slk_status summarise(probe *p, const slk_probe_stats *st, double gflops, 
 
 static void release(probe *p)
 {
-    for (size_t i = 0; i < p->n_pending; i++) slk_label_release(&p->pending[i]);
-    free(p->pending);
     free(p->asked);
     free(p->open);
     free(p->set);
@@ -366,10 +220,11 @@ static slk_status run(slk_cli *cli, slk_err *err)
     if (s == SLK_OK) s = slk_cli_load_model(&p.model, cli, cli->args[0], opt.adapter, err);
     if (s == SLK_OK) {
         slk_cli_note_chat(cli, p.model, false);
-        fill_settings(&p);
+        slk_labelling_describe(&p.settings, p.model, &p.options, opt.match, p.set,
+                               (slk_split)slk_split_parse(opt.pool));
         s = slk_store_begin_label_set(p.store, &p.label_set, NULL, &p.settings, err);
     }
-    if (s == SLK_OK) s = find_open(&p, err);
+    if (s == SLK_OK) s = slk_labelling_find_open(p.store, p.label_set, p.asked, p.n_asked, &p.open, &p.n_open, err);
     if (s == SLK_OK && p.n_open == 0) {
         slk_cli_note(cli, "label set %lld has all %s facts already", (long long)p.label_set,
                      slk_show_count(p.n_asked).text);
@@ -377,18 +232,14 @@ static slk_status run(slk_cli *cli, slk_err *err)
         release(&p);
         return s;
     }
-    if (s == SLK_OK) s = store_prompts(&p, err);
     if (s == SLK_OK) {
         slk_bench_gemm peak = {.n_rows = 1024, .n_out = 2048, .n_in = 1024, .packed = true};
         s = slk_compute_bench_shape(p.model->compute, &peak, 0.3, err);
         double gflops = peak.gflops;
         announce(&p, gflops);
-        p.committed_ms = slk_clock_ms();
         if (s == SLK_OK)
-            s = slk_probe_run(p.model, p.open, p.n_open, p.exemplars, &p.options, take_label, &p, slk_cli_progress(cli),
-                              &stats, err);
-        slk_status kept = commit(&p, s == SLK_OK ? err : NULL);
-        if (s == SLK_OK) s = kept;
+            s = slk_labelling_run(p.store, p.label_set, p.model, p.open, p.n_open, p.exemplars, &p.options,
+                                  slk_cli_progress(cli), &stats, err);
         if (s == SLK_OK) s = summarise(&p, &stats, gflops, err);
     }
     release(&p);

@@ -52,12 +52,15 @@
     X(import)                                                                                                          \
     X(facts)                                                                                                           \
     X(probe)                                                                                                           \
+    X(ptrue)                                                                                                           \
     X(labels)                                                                                                          \
     X(relabel)                                                                                                         \
     X(merge)                                                                                                           \
     X(mix)                                                                                                             \
     X(train)                                                                                                           \
     X(eval)                                                                                                            \
+    X(study)                                                                                                           \
+    X(report)                                                                                                          \
     X(bench)
 
 typedef enum slk_group { SLK_GROUP_MODEL, SLK_GROUP_KNOW, SLK_GROUP_TRAIN, SLK_GROUP_MEASURE, SLK_N_GROUPS } slk_group;

@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/error.h"
+#include "base/guess.h"
 #include "base/mem.h"
 
 typedef enum slk_option_type {
@@ -85,11 +86,6 @@ slk_status slk_options_parse(const slk_option *const *tables, int argc, char **a
 
 /* Find NAME in the tables; NULL: none has it. */
 const slk_option *slk_options_find(const slk_option *const *tables, const char *name);
-
-/* How far two words are apart: insertions, deletions, replacements, swaps of neighbours. Long words are cut at 63. */
-unsigned slk_edit_distance(const char *a, const char *b);
-/* Is `word` near enough to `typed` to be offered as a guess? A smaller *best is a better guess. */
-bool slk_is_near(const char *typed, const char *word, unsigned *best);
 
 /* Whole-text number parsers of the options, for values inside other values ("f1:0.8"). false: not such a number. */
 bool slk_parse_i64(const char *text, int64_t *out);

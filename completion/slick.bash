@@ -14,6 +14,7 @@ declare -gA _slick_options=(
     [facts]='--set'
     [probe]='--set --split --relations --limit --shard --n-ex --shots --samples --temperature --top-k --match --answers
         --template --pool --batch-tokens --naive --adapter'
+    [ptrue]='--labels --split --relations --batch-tokens --jsonl --adapter'
     [labels]='--by --labels --split --relations --csv --jsonl --review --list'
     [relabel]='--n-ex --samples --match --labels --split --relations --jsonl'
     [merge]=''
@@ -22,6 +23,8 @@ declare -gA _slick_options=(
         --ood --set --labels --eval-limit --no-store --lora-rank --lora-alpha --lora-dropout --lora-targets --freeze --stop
         --patience --save-as --save-every --batch-tokens --recompute --no-share --match --template --map --format'
     [eval]='--match --template --answers --jsonl --map --format --batch-tokens --adapter'
+    [study]='--jobs --only --from --shard --shards --parts --save-every --study --table'
+    [report]='--output --study'
     [bench]='--relations --limit --answers --batch-tokens --batch --steps --no-share'
     [help]=''
 )
@@ -48,12 +51,15 @@ _slick() {
     # Fixed values.
     case $before in
     --dtype) words='f32 bf16'; [ "$command" != convert ] || words='F32 F16 BF16 Q8_0' ;;
-    --split) words='train dev test'; [ "$command" != probe ] || words+=' all' ;;
+    --split) words='train dev test'; [[ $command != @(probe|ptrue) ]] || words+=' all' ;;
     --pool) words='train dev test' ;;
     --match) words='em strict contains f1:' ;;
     --answers) [ "$command" = eval ] || words='none greedy all' ;;
     --by) words='relation split' ;;
-    --only) words='HighlyKnown MaybeKnown WeaklyKnown Unknown' ;;
+    --only)
+        [ "$command" != study ] || return
+        words='HighlyKnown MaybeKnown WeaklyKnown Unknown'
+        ;;
     --format) words='auto jsonl json csv tsv' ;;
     --overlap) words='subject subject-or-object none' ;;
     --schedule) words='constant linear cosine' ;;
@@ -68,7 +74,7 @@ _slick() {
         --batch-tokens | --max-tokens | --tokens | --text | --name | --map | --set | --relations | \
         --labels | --review | --unknown | --size | --beside | --epochs | --lr | --batch | --dropout | --warmup | --weight-decay | \
         --clip | --betas | --eps | --eval-limit | --lora-rank | --lora-alpha | --lora-dropout | --lora-targets | --patience | \
-        --save-every | --steps)
+        --save-every | --steps | --jobs | --shards | --study)
         return
         ;;
     --ood)
@@ -77,7 +83,7 @@ _slick() {
         compopt -o filenames 2>/dev/null
         return
         ;;
-    --store | --template | --output | -o | --adapter | --merge | --dev | --test)
+    --store | --template | --output | -o | --adapter | --merge | --dev | --test | --from | --parts)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         compopt -o filenames 2>/dev/null
         return
@@ -95,6 +101,7 @@ _slick() {
         case $command in
         import) words=entityquestions ;;
         bench) words='gemm forward label train' ;;
+        study) words='new run status plan probe' ;;
         esac
         mapfile -t COMPREPLY < <(
             compgen -W "$words" -- "$word"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install the Debian packages that slick needs and that are missing. Says what it installs and why; silent when all are there.
 #
-#   tools/install-deps.sh GROUP...      groups: build model check fuzz
+#   tools/install-deps.sh GROUP...      groups: build model check fuzz report browser
 #   tools/install-deps.sh --list        the table below, one package a line
 #
 # Works as root and with sudo, asks no questions. Without either, it prints the command to run and fails.
@@ -22,6 +22,7 @@ build|libsqlite3-dev|SQLite: the store|
 build|libjansson-dev|Jansson: JSON|
 build|libpcre2-dev|PCRE2: pre-tokeniser patterns|
 build|libutf8proc-dev|utf8proc: Unicode normalisation|
+build|libyaml-dev|libyaml: study files|
 build|libxxhash-dev|xxHash: hashes of model files|
 build|libcmocka-dev|cmocka: unit tests|
 build|libarchive-dev|libarchive: unpacks EntityQuestions|
@@ -32,8 +33,12 @@ check|clang-tidy|static analysis|command -v clang-tidy || command -v clang-tidy-
 check|libomp-dev|omp.h for clang|
 check|shellcheck|checks the shell scripts|command -v shellcheck
 check|mandoc|checks the man page|command -v mandoc
+check|parallel|GNU parallel: runs a study's plan in the tests|parallel --version | grep GNU
 fuzz|clang|compiler with libFuzzer|command -v clang
 fuzz|libomp-dev|OpenMP for clang|
+report|librsvg2-bin|draws the PNG figures of slick report|command -v rsvg-convert
+report|fonts-liberation|letters of their right width in them|
+browser|chromium|opens the report in a test|command -v chromium || command -v chromium-browser || command -v google-chrome
 END
 }
 
@@ -70,14 +75,14 @@ main() {
         return 0
     fi
     if [ $# -eq 0 ]; then
-        say "usage: tools/install-deps.sh GROUP... (build model check fuzz) | --list"
+        say "usage: tools/install-deps.sh GROUP... (build model check fuzz report browser) | --list"
         return 2
     fi
     local group
     for group in "$@"; do
         # grep reads to the end (no -q), so that the writer before it never dies of SIGPIPE under pipefail.
         if ! list_packages | grep "^$group|" >/dev/null; then
-            say "install-deps.sh: $group: no such group (there are: build model check fuzz)"
+            say "install-deps.sh: $group: no such group (there are: build model check fuzz report browser)"
             return 2
         fi
     done

@@ -75,23 +75,23 @@ static slk_status out_of_memory(slk_err *err)
     return slk_fail(err, SLK_E_MEMORY, "out of memory");
 }
 
-slk_status slk_gold_tokens(slk_ids *out, const slk_tokenizer *tokenizer, const char *prompt, size_t prompt_bytes,
-                           const slk_ids *prompt_ids, const char *answer, slk_err *err)
+slk_status slk_following_tokens(slk_ids *out, const slk_tokenizer *tokenizer, const char *prompt, size_t prompt_bytes,
+                                const slk_ids *prompt_ids, const char *text, slk_err *err)
 {
-    slk_buf text;
+    slk_buf whole;
     slk_ids all = {0};
-    slk_buf_init(&text);
-    slk_buf_add(&text, prompt, prompt_bytes);
-    slk_buf_addf(&text, " %s\n", answer);
-    slk_status s = text.failed ? out_of_memory(err)
-                               : slk_tokenizer_encode(tokenizer, text.data, text.len, SLK_ENCODE_BOS, &all, err);
+    slk_buf_init(&whole);
+    slk_buf_add(&whole, prompt, prompt_bytes);
+    slk_buf_add_str(&whole, text);
+    slk_status s = whole.failed ? out_of_memory(err)
+                                : slk_tokenizer_encode(tokenizer, whole.data, whole.len, SLK_ENCODE_BOS, &all, err);
     if (s == SLK_OK) {
         bool follows = all.n > prompt_ids->n &&
                        (prompt_ids->n == 0 || !memcmp(all.ids, prompt_ids->ids, prompt_ids->n * sizeof *all.ids));
         size_t first = follows ? prompt_ids->n : 0;
         if (!follows) {
             all.n = 0;
-            s = slk_tokenizer_encode(tokenizer, text.data + prompt_bytes, text.len - prompt_bytes, 0, &all, err);
+            s = slk_tokenizer_encode(tokenizer, text, strlen(text), 0, &all, err);
         }
         size_t n = all.n - first;
         if (s == SLK_OK && !slk_grow(&out->ids, &out->cap, out->n + n, sizeof *out->ids)) s = out_of_memory(err);
@@ -101,6 +101,18 @@ slk_status slk_gold_tokens(slk_ids *out, const slk_tokenizer *tokenizer, const c
         }
     }
     free(all.ids);
+    slk_buf_release(&whole);
+    return s;
+}
+
+slk_status slk_gold_tokens(slk_ids *out, const slk_tokenizer *tokenizer, const char *prompt, size_t prompt_bytes,
+                           const slk_ids *prompt_ids, const char *answer, slk_err *err)
+{
+    slk_buf text;
+    slk_buf_init(&text);
+    slk_buf_addf(&text, " %s\n", answer);
+    slk_status s = text.failed ? out_of_memory(err)
+                               : slk_following_tokens(out, tokenizer, prompt, prompt_bytes, prompt_ids, text.data, err);
     slk_buf_release(&text);
     return s;
 }

@@ -41,9 +41,11 @@ slk_status slk_probe_run(const struct slk_model *model, const slk_fact *const *f
 /* slk_golds_match and slk_golds_alive for the verifier. */
 extern const slk_judge slk_golds_judge;
 
-/* Tokens of " answer\n" as they follow the prompt: what the tokenisation of prompt + " " + answer + line break has
- * behind the prompt's tokens, or, where that does not begin with them, the answer's own. Appended to out. Errors:
- * SLK_E_FORMAT, SLK_E_MEMORY. */
+/* Tokens of `text` as they follow the prompt: what the tokenisation of prompt + text has behind the prompt's tokens,
+ * or, where that does not begin with them, the text's own. Appended to out. Errors: SLK_E_FORMAT, SLK_E_MEMORY. */
+slk_status slk_following_tokens(slk_ids *out, const slk_tokenizer *tokenizer, const char *prompt, size_t prompt_bytes,
+                                const slk_ids *prompt_ids, const char *text, slk_err *err);
+/* Those of " answer\n". */
 slk_status slk_gold_tokens(slk_ids *out, const slk_tokenizer *tokenizer, const char *prompt, size_t prompt_bytes,
                            const slk_ids *prompt_ids, const char *answer, slk_err *err);
 

@@ -83,12 +83,6 @@ slk_status slk_store_begin_label_set(slk_store *store, int64_t *id, size_t *n_la
     return status;
 }
 
-static void copy_column(char *out, size_t n, sqlite3_stmt *stmt, int column)
-{
-    const char *text = (const char *)sqlite3_column_text(stmt, column);
-    snprintf(out, n, "%s", text ? text : "");
-}
-
 #define LABEL_SET_COLUMNS                                                                                              \
     "SELECT l.id, l.model_name, l.model_hash, l.adapter_hash, l.dtype, l.kernels, l.seed, l.n_ex, l.n_shots, "         \
     "l.n_samples, "                                                                                                    \
@@ -100,24 +94,24 @@ static void read_info(slk_label_set_info *out, sqlite3_stmt *stmt)
     memset(out, 0, sizeof *out);
     slk_label_settings *s = &out->settings;
     out->id = sqlite3_column_int64(stmt, 0);
-    copy_column(s->model_name, sizeof s->model_name, stmt, 1);
+    slk_store_copy_column(s->model_name, sizeof s->model_name, stmt, 1);
     s->model_hash = (uint64_t)sqlite3_column_int64(stmt, 2);
     s->adapter_hash = (uint64_t)sqlite3_column_int64(stmt, 3);
-    copy_column(s->dtype, sizeof s->dtype, stmt, 4);
-    copy_column(s->kernels, sizeof s->kernels, stmt, 5);
+    slk_store_copy_column(s->dtype, sizeof s->dtype, stmt, 4);
+    slk_store_copy_column(s->kernels, sizeof s->kernels, stmt, 5);
     s->seed = (uint64_t)sqlite3_column_int64(stmt, 6);
     s->n_ex = (unsigned)sqlite3_column_int64(stmt, 7);
     s->n_shots = (unsigned)sqlite3_column_int64(stmt, 8);
     s->n_samples = (unsigned)sqlite3_column_int64(stmt, 9);
     s->top_k = (unsigned)sqlite3_column_int64(stmt, 10);
     s->temperature = sqlite3_column_double(stmt, 11);
-    copy_column(s->match, sizeof s->match, stmt, 12);
-    copy_column(s->decoded, sizeof s->decoded, stmt, 13);
-    copy_column(s->set_name, sizeof s->set_name, stmt, 14);
-    copy_column(s->pool, sizeof s->pool, stmt, 15);
+    slk_store_copy_column(s->match, sizeof s->match, stmt, 12);
+    slk_store_copy_column(s->decoded, sizeof s->decoded, stmt, 13);
+    slk_store_copy_column(s->set_name, sizeof s->set_name, stmt, 14);
+    slk_store_copy_column(s->pool, sizeof s->pool, stmt, 15);
     s->template_hash = (uint64_t)sqlite3_column_int64(stmt, 16);
-    copy_column(out->created, sizeof out->created, stmt, 17);
-    copy_column(out->version, sizeof out->version, stmt, 18);
+    slk_store_copy_column(out->created, sizeof out->created, stmt, 17);
+    slk_store_copy_column(out->version, sizeof out->version, stmt, 18);
     out->n_labels = (size_t)sqlite3_column_int64(stmt, 19);
 }
 

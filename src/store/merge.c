@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include "base/mem.h"
 #include "store/internal.h"
+#include "store/merge_impl.h"
 #include "store/uri.h"
 
 /* The other store is attached as `other`; everything below is SQL between the two, inside one transaction of this one.
@@ -37,8 +38,7 @@ static slk_status attach(slk_store *store, const char *other_path, slk_err *err)
     return status;
 }
 
-/* Run one statement with up to two integers; *n_changed (may be NULL) rows. */
-static slk_status change(slk_store *store, const char *sql, size_t *n_changed, int64_t a, int64_t b, slk_err *err)
+slk_status slk_merge_change(slk_store *store, const char *sql, size_t *n_changed, int64_t a, int64_t b, slk_err *err)
 {
     sqlite3_stmt *stmt;
     slk_status status = slk_store_prepare(&stmt, store, sql, "merge", err);
@@ -52,9 +52,8 @@ static slk_status change(slk_store *store, const char *sql, size_t *n_changed, i
     return status;
 }
 
-/* Run a query that looks for a contradiction: a row is one, and its first two columns go into the message. */
-static slk_status refuse(slk_store *store, const char *other_path, const char *sql, int64_t a, int64_t b,
-                         const char *message, slk_err *err)
+slk_status slk_merge_refuse(slk_store *store, const char *other_path, const char *sql, int64_t a, int64_t b,
+                            const char *message, slk_err *err)
 {
     sqlite3_stmt *stmt;
     bool row = false;
@@ -76,20 +75,20 @@ static slk_status refuse(slk_store *store, const char *other_path, const char *s
 
 static slk_status merge_sets(slk_store *store, slk_merge_report *report, const char *other_path, slk_err *err)
 {
-    slk_status status =
-        refuse(store, other_path,
-               "SELECT o.name, o.n_facts || ' facts' FROM other.fact_set o JOIN main.fact_set m ON m.name = o.name "
-               "WHERE m.content_hash <> o.content_hash ORDER BY o.id LIMIT 1",
-               0, 0, "fact set", err);
+    slk_status status = slk_merge_refuse(
+        store, other_path,
+        "SELECT o.name, o.n_facts || ' facts' FROM other.fact_set o JOIN main.fact_set m ON m.name = o.name "
+        "WHERE m.content_hash <> o.content_hash ORDER BY o.id LIMIT 1",
+        0, 0, "fact set", err);
     size_t n_before = report->n_sets_added;
     if (status == SLK_OK)
-        status = change(store,
-                        "INSERT INTO main.fact_set (name, content_hash, n_facts, report, created, version) "
-                        "SELECT name, content_hash, n_facts, report, created, version FROM other.fact_set "
-                        "WHERE name NOT IN (SELECT name FROM main.fact_set) ORDER BY id",
-                        &report->n_sets_added, 0, 0, err);
+        status = slk_merge_change(store,
+                                  "INSERT INTO main.fact_set (name, content_hash, n_facts, report, created, version) "
+                                  "SELECT name, content_hash, n_facts, report, created, version FROM other.fact_set "
+                                  "WHERE name NOT IN (SELECT name FROM main.fact_set) ORDER BY id",
+                                  &report->n_sets_added, 0, 0, err);
     if (status != SLK_OK || report->n_sets_added == n_before) return status;
-    return change(
+    return slk_merge_change(
         store,
         "INSERT INTO main.fact SELECT m.id, f.fact_id, f.position, f.relation, f.question, f.subject, f.answers, "
         "f.aliases, f.split, f.ood FROM other.fact f JOIN other.fact_set o ON o.id = f.set_id "
@@ -126,24 +125,26 @@ static slk_status merge_labels(slk_store *store, slk_merge_report *report, const
 {
     int64_t n_there = 0;
     size_t n_before = report->n_labels_added;
-    slk_status status = refuse(store, other_path, PROMPT_CONFLICT, here, there, "a prompt of relation", err);
-    if (status == SLK_OK) status = refuse(store, other_path, LABEL_CONFLICT, here, there, "the label of", err);
+    slk_status status = slk_merge_refuse(store, other_path, PROMPT_CONFLICT, here, there, "a prompt of relation", err);
     if (status == SLK_OK)
-        status =
-            change(store,
-                   "INSERT INTO main.prompt SELECT ?1, relation, fact_id, prompt, exemplars, text FROM other.prompt "
-                   "WHERE label_set_id = ?2 ON CONFLICT DO NOTHING",
-                   &report->n_prompts_added, here, there, err);
+        status = slk_merge_refuse(store, other_path, LABEL_CONFLICT, here, there, "the label of", err);
+    if (status == SLK_OK)
+        status = slk_merge_change(
+            store,
+            "INSERT INTO main.prompt SELECT ?1, relation, fact_id, prompt, exemplars, text FROM other.prompt "
+            "WHERE label_set_id = ?2 ON CONFLICT DO NOTHING",
+            &report->n_prompts_added, here, there, err);
     /* Answers first, while the labels of this store still tell which facts are new; the reference to label is checked
      * at the end of the transaction (defer_foreign_keys). */
     if (status == SLK_OK)
-        status = change(store,
-                        "INSERT INTO main.answer SELECT ?1, fact_id, position, text, match, n_greedy, n_sampled, draws "
-                        "FROM other.answer WHERE label_set_id = ?2 "
-                        "AND fact_id NOT IN (SELECT fact_id FROM main.label WHERE label_set_id = ?1)",
-                        NULL, here, there, err);
+        status = slk_merge_change(
+            store,
+            "INSERT INTO main.answer SELECT ?1, fact_id, position, text, match, n_greedy, n_sampled, draws "
+            "FROM other.answer WHERE label_set_id = ?2 "
+            "AND fact_id NOT IN (SELECT fact_id FROM main.label WHERE label_set_id = ?1)",
+            NULL, here, there, err);
     if (status == SLK_OK)
-        status = change(
+        status = slk_merge_change(
             store,
             "INSERT INTO main.label SELECT ?1, fact_id, unlabelable, n_ex, n_samples, n_greedy, n_sampled, p_gold, "
             "greedy, sampled, p_gold_each FROM other.label WHERE label_set_id = ?2 ON CONFLICT DO NOTHING",
@@ -167,14 +168,14 @@ static slk_status find_equal(slk_store *store, slk_merge_report *report, int64_t
         report->n_label_sets_joined++;
         return SLK_OK;
     }
-    status =
-        change(store,
-               "INSERT INTO main.label_set SELECT NULL, o.settings, m.id, o.model_name, o.model_hash, o.adapter_hash, "
-               "o.dtype, "
-               "o.kernels, o.seed, o.n_ex, o.n_shots, o.n_samples, o.top_k, o.temperature, o.match, o.decoded, o.pool, "
-               "o.template_hash, o.created, o.version FROM other.label_set o JOIN other.fact_set s ON s.id = o.set_id "
-               "JOIN main.fact_set m ON m.name = s.name WHERE o.id = ?1",
-               &report->n_label_sets_added, there, 0, err);
+    status = slk_merge_change(
+        store,
+        "INSERT INTO main.label_set SELECT NULL, o.settings, m.id, o.model_name, o.model_hash, o.adapter_hash, "
+        "o.dtype, "
+        "o.kernels, o.seed, o.n_ex, o.n_shots, o.n_samples, o.top_k, o.temperature, o.match, o.decoded, o.pool, "
+        "o.template_hash, o.created, o.version FROM other.label_set o JOIN other.fact_set s ON s.id = o.set_id "
+        "JOIN main.fact_set m ON m.name = s.name WHERE o.id = ?1",
+        &report->n_label_sets_added, there, 0, err);
     return status == SLK_OK ? slk_store_query_int(store, here, NULL, err, query, "i", there) : status;
 }
 
@@ -204,6 +205,7 @@ slk_status slk_store_merge(slk_store *store, slk_merge_report *report, const cha
         status = slk_store_exec(store, "PRAGMA defer_foreign_keys = ON", "merge", err);
         if (status == SLK_OK) status = merge_sets(store, report, other_path, err);
         if (status == SLK_OK) status = merge_label_sets(store, report, other_path, err);
+        if (status == SLK_OK) status = slk_merge_studies(store, report, other_path, err);
         status = slk_store_end(store, status, err);
     }
     sqlite3_exec(store->db, "DETACH other", NULL, NULL, NULL);

@@ -1,9 +1,9 @@
 #include "store/internal.h"
 
-/* The schema, version SLK_STORE_VERSION. Identities and hashes are 64-bit numbers without sign; SQLite's integers have
- * one, so they lie here as the signed number with the same bits (printf('%016x', id) shows them as slick does). Whoever
- * changes a table raises the version. */
-const char slk_store_schema[] =
+/* The schema's version 1; later versions add to it (slk_store_schema). Identities and hashes are 64-bit numbers without
+ * sign; SQLite's integers have one, so they lie here as the signed number with the same bits (printf('%016x', id) shows
+ * them as slick does). Whoever changes a table raises SLK_STORE_VERSION and writes the script that leads there. */
+static const char version_1[] =
     "-- A named set of facts, as one import made it.\n"
     "CREATE TABLE fact_set (\n"
     "  id INTEGER PRIMARY KEY,\n"
@@ -114,3 +114,5 @@ const char slk_store_schema[] =
     "       a.n_greedy, a.n_sampled\n"
     "FROM answer a JOIN label_set s ON s.id = a.label_set_id JOIN fact f ON f.set_id = s.set_id AND f.fact_id = "
     "a.fact_id;\n";
+
+const char *const slk_store_schema[SLK_STORE_VERSION] = {version_1, slk_store_schema_2};

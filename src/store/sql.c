@@ -1,6 +1,7 @@
 /* Small helpers around SQLite's C interface. */
 #include <jansson.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
@@ -127,6 +128,39 @@ slk_status slk_store_query_int(slk_store *store, int64_t *out, bool *found, slk_
     if (found) *found = row;
     sqlite3_finalize(stmt);
     return status;
+}
+
+slk_status slk_store_no_memory(const slk_store *store, slk_err *err)
+{
+    return slk_fail(err, SLK_E_MEMORY, "%s: out of memory", store->path);
+}
+
+slk_status slk_store_run_bound(slk_store *store, sqlite3_stmt *stmt, int code, const char *what, slk_err *err)
+{
+    return code == SQLITE_OK ? slk_store_run(store, stmt, what, err) : slk_store_fail(store, code, what, err);
+}
+
+slk_status slk_store_change(slk_store *store, size_t *n_changed, const char *what, slk_err *err, const char *sql,
+                            const char *fmt, ...)
+{
+    sqlite3_stmt *stmt;
+    if (n_changed) *n_changed = 0;
+    slk_status status = slk_store_prepare(&stmt, store, sql, what, err);
+    if (status != SLK_OK) return status;
+    va_list args;
+    va_start(args, fmt);
+    int code = bind_list(stmt, fmt, args);
+    va_end(args);
+    status = slk_store_run_bound(store, stmt, code, what, err);
+    if (status == SLK_OK && n_changed) *n_changed = (size_t)sqlite3_changes(store->db);
+    sqlite3_finalize(stmt);
+    return status;
+}
+
+void slk_store_copy_column(char *out, size_t n, sqlite3_stmt *stmt, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(stmt, column);
+    snprintf(out, n, "%s", text ? text : "");
 }
 
 bool slk_store_column_text(char **out, sqlite3_stmt *stmt, int column)

@@ -38,41 +38,46 @@ static slk_status look_at_file(const char *path, slk_store_mode mode, bool *exis
     return SLK_OK;
 }
 
-/* Is the opened file a store of this version? *fresh: it has no tables at all. */
-static slk_status check_version(slk_store *store, bool *fresh, slk_err *err)
+/* Is the opened file a store of a known version? store->version 0: it has no tables at all. */
+static slk_status check_version(slk_store *store, slk_err *err)
 {
     int64_t application = 0, version = 0, n_tables = 0;
-    *fresh = false;
     slk_status status = slk_store_query_int(store, &application, NULL, err, "PRAGMA application_id", "");
     if (status == SLK_OK) status = slk_store_query_int(store, &version, NULL, err, "PRAGMA user_version", "");
     if (status == SLK_OK)
         status = slk_store_query_int(store, &n_tables, NULL, err, "SELECT count(*) FROM sqlite_master", "");
     if (status != SLK_OK) return status;
-    *fresh = application == 0 && version == 0 && n_tables == 0;
-    if (*fresh) return SLK_OK;
+    store->version = 0;
+    if (application == 0 && version == 0 && n_tables == 0) return SLK_OK;
     if (application != SLK_STORE_APPLICATION_ID)
         return slk_fail(err, SLK_E_FORMAT, "%s: no store: an SQLite file of another program (application_id %lld)",
                         store->path, (long long)application);
-    if (version != SLK_STORE_VERSION)
+    if (version < 1 || version > SLK_STORE_VERSION)
         return slk_fail(err, SLK_E_STATE, "%s: a store of schema version %lld, this slick (%s) knows version %d",
                         store->path, (long long)version, SLICK_VERSION, SLK_STORE_VERSION);
+    store->version = (int)version;
     return SLK_OK;
 }
 
-static slk_status make_tables(slk_store *store, slk_err *err)
+/* Make an empty file a store, or an older store one of this version. */
+static slk_status upgrade(slk_store *store, slk_err *err)
 {
     slk_status status = slk_store_begin(store, err);
     if (status != SLK_OK) return status;
-    bool fresh; /* two processes may create at the same time: the second finds the first one's tables */
-    status = check_version(store, &fresh, err);
-    if (status == SLK_OK && fresh) {
+    status = check_version(store, err); /* two processes may be at it: the second finds what the first made */
+    int from = store->version;
+    const char *what = from == 0 ? "create tables" : "bring to this version";
+    for (int v = from; v < SLK_STORE_VERSION && status == SLK_OK; v++)
+        status = slk_store_exec(store, slk_store_schema[v], what, err);
+    if (status == SLK_OK && from < SLK_STORE_VERSION) {
         char pragmas[96];
         snprintf(pragmas, sizeof pragmas, "PRAGMA application_id = %d; PRAGMA user_version = %d",
                  SLK_STORE_APPLICATION_ID, SLK_STORE_VERSION);
-        status = slk_store_exec(store, slk_store_schema, "create tables", err);
-        if (status == SLK_OK) status = slk_store_exec(store, pragmas, "create tables", err);
+        status = slk_store_exec(store, pragmas, what, err);
     }
-    return slk_store_end(store, status, err);
+    status = slk_store_end(store, status, err);
+    if (status == SLK_OK) store->version = SLK_STORE_VERSION;
+    return status;
 }
 
 /* WAL: readers do not wait for the writer, and a commit is one append.
@@ -82,22 +87,22 @@ static slk_status make_tables(slk_store *store, slk_err *err)
  * of labels to the disk would buy nothing. */
 static slk_status set_up(slk_store *store, slk_store_mode mode, slk_err *err)
 {
-    bool fresh;
     sqlite3_busy_timeout(store->db, SLK_STORE_BUSY_MS);
     sqlite3_extended_result_codes(store->db, 1);
     /* in one transaction, or another process that creates the store might commit between the questions */
     slk_status status = slk_store_exec(store, "BEGIN", "open", err);
-    if (status == SLK_OK) status = check_version(store, &fresh, err);
+    if (status == SLK_OK) status = check_version(store, err);
     slk_status ended = slk_store_exec(store, "ROLLBACK", "open", status == SLK_OK ? err : NULL);
     if (status == SLK_OK) status = ended;
     if (status != SLK_OK) return status;
-    if (fresh && mode != SLK_STORE_CREATE)
+    if (store->version == 0 && mode != SLK_STORE_CREATE)
         return slk_fail(err, SLK_E_FORMAT, "%s: no store: an SQLite file without tables", store->path);
     if (mode != SLK_STORE_READ) status = slk_store_exec(store, "PRAGMA journal_mode = WAL", "open", err);
     if (status == SLK_OK)
         status = slk_store_exec(
             store, "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -65536", "open", err);
-    return status == SLK_OK && fresh ? make_tables(store, err) : status;
+    if (status != SLK_OK || mode == SLK_STORE_READ || store->version == SLK_STORE_VERSION) return status;
+    return upgrade(store, err);
 }
 
 /* A missing file that could not be made into a store leaves nothing behind. */
@@ -152,6 +157,11 @@ void slk_store_close(slk_store *store)
 const char *slk_store_path(const slk_store *store)
 {
     return store->path;
+}
+
+slk_status slk_store_set_durable(slk_store *store, slk_err *err)
+{
+    return slk_store_exec(store, "PRAGMA synchronous = FULL", "open", err);
 }
 
 /* --- transactions ------------------------------------------------------------------------------------------------- */

@@ -3,6 +3,8 @@
  *     fact sets ----< facts                       store/facts.h    what `slick import` read
  *         |
  *     label sets ---< prompts, labels, answers    store/labels.h   what `slick probe` found
+ *         |
+ *     studies ------< runs ---< epochs, outcomes  store/runs.h     what `slick study` trained
  *
  * Tables and columns are described in schema.c, which users may query. Handles are for one thread each; several
  * processes may have the same file open: readers never wait, writers wait for each other up to SLK_STORE_BUSY_MS.
@@ -20,7 +22,7 @@
 #include <stdbool.h>
 #include "base/error.h"
 
-#define SLK_STORE_VERSION 1     /* of the schema: user_version of the file */
+#define SLK_STORE_VERSION 2     /* of the schema: user_version of the file */
 #define SLK_STORE_BUSY_MS 60000 /* longer than any transaction of slick takes */
 
 typedef struct slk_store slk_store;
@@ -32,10 +34,14 @@ typedef enum slk_store_mode {
 } slk_store_mode;
 
 /* Open the store at path. Also SLK_E_NOT_FOUND (missing, and mode is not CREATE). A file of something else is never
- * changed. */
+ * changed. A store of an older version is brought to this one in one transaction when it is opened for writing (older
+ * programs then refuse it), and read as it is otherwise. */
 slk_status slk_store_open(slk_store **out, const char *path, slk_store_mode mode, slk_err *err);
 void slk_store_close(slk_store *store); /* NULL is fine; rolls back what is not committed */
 const char *slk_store_path(const slk_store *store);
+/* From now on a commit of this handle returns when it is on the disk, so that a power cut undoes nothing that files
+ * beside the store (a checkpoint) build on. */
+slk_status slk_store_set_durable(slk_store *store, slk_err *err);
 
 /* A transaction around several calls. They nest: only the outermost commit writes, and a rollback undoes what came
  * since its begin. After a failed call inside, roll back. */

@@ -300,7 +300,8 @@ static slk_status end_epoch(slk_trainer *t, const slk_trainer_hooks *h, slk_err 
     t->state.n_tokens = 0;
     t->state.ms = 0;
     t->state.finished = r.is_last;
-    return checkpoint(t, err);
+    bool is_due = slk_clock_ms() >= t->saved_ms + 1e3 * t->options.save_epoch_s;
+    return r.is_last || is_due ? checkpoint(t, err) : SLK_OK;
 }
 
 slk_status slk_trainer_run(slk_trainer *t, const slk_trainer_hooks *hooks, slk_err *err)

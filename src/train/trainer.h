@@ -38,6 +38,9 @@ typedef struct slk_trainer_options {
     bool recompute;
     int32_t patience;       /* stop after so many epochs without a better score; 0: never */
     double save_every_s;    /* a checkpoint within an epoch after so many seconds; 0: none */
+    double save_epoch_s;    /* after an epoch only when the last one is so old; 0: after each. A checkpoint of a large
+                               model takes longer than a short epoch, and a caller that can take back several epochs
+                               need not have one of each. A finished run always has one */
     const char *state;      /* path of the checkpoint; NULL: none is written. Borrowed */
     const json_t *settings; /* what the checkpoint says of itself (state.h). Borrowed */
 } slk_trainer_options;

@@ -126,7 +126,7 @@ for shard in 0 1; do
     "$MAKE_LABELS" s$shard.db f all k1 $shard 2
 done
 expect_exit 0 "$slick" --store whole.db merge s0.db s1.db
-expect_match out '^s0\.db +1 +1 +0 +30 +0$' '^s1\.db +0 +0 +1 +30 +0$'
+expect_match out '^s0\.db +1 +1 +0 +30 +0 +0 +0$' '^s1\.db +0 +0 +1 +30 +0 +0 +0$'
 expect_exit 0 "$slick" --store whole.db labels --jsonl
 cp out merged
 expect_exit 0 "$slick" labels --jsonl --labels 2

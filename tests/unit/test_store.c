@@ -69,7 +69,7 @@ static void test_wrong_files(void **state)
     slk_store_close(open_store(path));
     run_sql(path, "PRAGMA user_version = 99");
     assert_fails(slk_store_open(&store, path, SLK_STORE_CREATE, err), SLK_E_STATE, "schema version 99, this slick");
-    run_sql(path, "PRAGMA user_version = 1; DROP VIEW labels_view; DROP VIEW answers_view; DROP TABLE fact");
+    run_sql(path, "PRAGMA user_version = 2; DROP VIEW labels_view; DROP VIEW answers_view; DROP TABLE fact");
     assert_ok(slk_store_open(&store, path, SLK_STORE_WRITE, err)); /* damaged by hand: the first use says so */
     slk_facts facts;
     make_facts(&facts, 2, "a");
@@ -95,17 +95,24 @@ static void test_truncated(void **state)
     assert_non_null(file);
     size_t n = fread(bytes, 1, sizeof bytes, file);
     fclose(file);
+    int n_read = 0;
     for (size_t cut = 0; cut < 64; cut++) {
         slk_err err = {0};
         write_file(cut_path, bytes, n * cut / 64);
         slk_status status = slk_store_open(&store, cut_path, SLK_STORE_WRITE, &err);
         if (status == SLK_OK) status = slk_store_load_facts(store, &facts, "set", -1, NULL, 0, &err);
-        if (status == SLK_OK) slk_facts_release(&facts);
-        assert_int_not_equal(status, SLK_OK); /* all of this file's pages are needed */
-        assert_non_null(strstr(err.msg, "cut.db"));
+        if (status == SLK_OK) { /* only where what was cut off is no part of the facts */
+            assert_int_equal(facts.n, 40);
+            for (size_t i = 0; i < 40; i++) assert_int_equal(facts.items[i].id, slk_fact_identity(&facts.items[i]));
+            slk_facts_release(&facts);
+            n_read++;
+        } else {
+            assert_non_null(strstr(err.msg, "cut.db"));
+        }
         slk_store_close(store);
         unlink(cut_path);
     }
+    assert_true(n_read < 3); /* a cut through the last page at most */
 }
 
 static void test_facts(void **state)

@@ -1,0 +1,147 @@
+/* What the trainer calls while a run trains: how good is the model, what is kept, what goes into the store. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/mem.h"
+#include "study/claim.h"
+#include "study/run_impl.h"
+#include "train/save.h"
+
+const slk_fact *const *slk_running_facts(const slk_running *r, slk_study_set set, size_t *n)
+{
+    const slk_study_facts *facts = &r->job->plan->material->sets[set];
+    *n = set == SLK_SET_TRAIN ? r->examples.n : facts->n;
+    return set == SLK_SET_TRAIN ? r->examples.items : facts->items;
+}
+
+slk_status slk_running_init_sets(slk_running *r, slk_err *err)
+{
+    size_t n_all = 0, n;
+    bool ok = true;
+    for (int s = 0; s < SLK_N_STUDY_SETS && ok; s++) {
+        slk_running_facts(r, (slk_study_set)s, &n);
+        n_all += n;
+        r->right[s] = slk_alloc_zero(n / 8 + 1, 1);
+        r->refused[s] = slk_alloc_zero(n / 8 + 1, 1);
+        ok = r->right[s] && r->refused[s];
+    }
+    r->asked = slk_alloc(n_all, sizeof *r->asked);
+    r->outcomes = slk_alloc_zero(n_all, sizeof *r->outcomes);
+    return ok && r->asked && r->outcomes ? SLK_OK : slk_fail(err, SLK_E_MEMORY, "out of memory");
+}
+
+void slk_running_release_sets(slk_running *r)
+{
+    for (int s = 0; s < SLK_N_STUDY_SETS; s++) {
+        free(r->right[s]);
+        free(r->refused[s]);
+    }
+    free(r->asked);
+    free(r->outcomes);
+}
+
+/* --- evaluation --------------------------------------------------------------------------------------------------- */
+
+/* Ask those sets whose bit (1 << set) is set, all in one go: their prompts share most of their tokens. */
+static slk_status ask(slk_running *r, unsigned sets, slk_err *err)
+{
+    const slk_evaluate_options options = {.instruction = r->job->plan->instruction, .match = r->match};
+    size_t n_asked = 0, n, at = 0;
+    for (int s = 0; s < SLK_N_STUDY_SETS; s++) {
+        const slk_fact *const *facts = slk_running_facts(r, (slk_study_set)s, &n);
+        for (size_t i = 0; (sets >> s & 1) && i < n; i++) r->asked[n_asked++] = facts[i];
+    }
+    slk_status status =
+        slk_evaluate_run(r->model, r->asked, n_asked, &options, r->outcomes, r->job->progress, NULL, err);
+    if (status != SLK_OK) return status;
+    for (int s = 0; s < SLK_N_STUDY_SETS; s++) {
+        slk_running_facts(r, (slk_study_set)s, &n);
+        if (!(sets >> s & 1)) continue;
+        memset(r->right[s], 0, n / 8 + 1);
+        memset(r->refused[s], 0, n / 8 + 1);
+        for (size_t i = 0; i < n; i++) {
+            const slk_outcome *o = &r->outcomes[at + i];
+            r->right[s][i / 8] |= (uint8_t)((o->matched != 0) << (i % 8));
+            r->refused[s][i / 8] |= (uint8_t)((o->abstained != 0) << (i % 8));
+        }
+        r->has[s] = n > 0;
+        at += n;
+    }
+    slk_outcomes_release(r->outcomes, n_asked);
+    return SLK_OK;
+}
+
+static double share_right(const slk_running *r, slk_study_set set)
+{
+    size_t n, n_right = 0;
+    slk_running_facts(r, set, &n);
+    for (size_t i = 0; i < n; i++) n_right += r->right[set][i / 8] >> (i % 8) & 1;
+    return n ? (double)n_right / (double)n : (double)NAN;
+}
+
+/* Is every set asked in this epoch, whatever dev says? */
+static bool is_listed(const slk_running *r, int32_t epoch)
+{
+    const slk_study_config *c = r->job->plan->config;
+    bool listed = c->evaluate.n == 0 || epoch == 0 || epoch >= c->epochs;
+    for (size_t i = 0; i < c->evaluate.n; i++) listed |= c->evaluate.items[i] == epoch;
+    return listed;
+}
+
+/* EARLY_STOP and the last epoch are needed whole, and which these are shows only when dev was asked: a new best may be
+ * the best of all, and an epoch that patience ends with is the last. */
+slk_status slk_running_evaluate(void *user, const slk_epoch_report *report, double *score, slk_err *err)
+{
+    slk_running *r = user;
+    const unsigned all = (1u << SLK_N_STUDY_SETS) - 1, dev = 1u << SLK_SET_DEV;
+    memset(r->has, 0, sizeof r->has);
+    bool listed = is_listed(r, report->epoch);
+    slk_status s = ask(r, listed ? all : dev, err);
+    if (s != SLK_OK) return s;
+    *score = share_right(r, SLK_SET_DEV);
+    if (listed) return SLK_OK;
+    const slk_train_state *state = slk_trainer_get_state(r->trainer);
+    bool is_best = state->best_epoch < 0 || *score > state->best_score;
+    bool is_last = r->options.patience > 0 && !is_best && state->n_no_better + 1 >= r->options.patience;
+    return is_best || is_last ? ask(r, all & ~dev, err) : SLK_OK;
+}
+
+/* --- what stays --------------------------------------------------------------------------------------------------- */
+
+slk_status slk_running_save(void *user, const slk_epoch_report *report, bool best, slk_err *err)
+{
+    slk_running *r = user;
+    (void)report;
+    if (!best || strcmp(r->job->plan->config->keep, "best") != 0) return SLK_OK;
+    return r->lora.rank ? slk_save_adapter(r->params, &r->lora, r->best_path, err)
+                        : slk_save_model(r->params, r->best_path, err);
+}
+
+/* The epoch is written if the claim still holds: both in one transaction. */
+slk_status slk_running_record(void *user, const slk_epoch_report *report, slk_err *err)
+{
+    slk_running *r = user;
+    const slk_study_job *job = r->job;
+    double now = slk_clock_ms();
+    slk_run_epoch epoch = {.epoch = report->epoch,
+                           .step = report->step,
+                           .loss = report->loss,
+                           .tokens_per_s = isfinite(report->tokens_per_s) ? report->tokens_per_s : 0,
+                           .wall_s = (now - r->mark_ms) / 1e3};
+    for (int s = 0; s < SLK_N_STUDY_SETS; s++) {
+        epoch.has[s] = r->has[s];
+        slk_running_facts(r, (slk_study_set)s, &epoch.n[s]);
+        epoch.right[s] = r->right[s]; /* borrowed: not released */
+        epoch.refused[s] = r->refused[s];
+    }
+    slk_status s = slk_store_begin(job->store, err);
+    if (s != SLK_OK) return s;
+    s = slk_store_renew_claim(job->store, job->run->id, job->worker, slk_clock_unix(), err);
+    if (s == SLK_OK) s = slk_store_put_epoch(job->store, job->run->id, &epoch, err);
+    if (s == SLK_OK)
+        s = slk_store_commit(job->store, err);
+    else
+        slk_store_rollback(job->store);
+    r->mark_ms = now;
+    return s;
+}
