@@ -161,7 +161,8 @@ static slk_status choose_stop(training *t, slk_err *err)
     t->early = has_dev && (!opt.stop || asked);
     t->options.patience = t->early ? (int32_t)opt.patience : 0;
     if (!has_dev)
-        slk_cli_note(t->cli, "no dev facts: trains for %d epochs, and there is no best/", t->options.n_epochs);
+        slk_cli_note(t->cli, "no dev facts: trains for %d epoch%s, and there is no best/", t->options.n_epochs,
+                     t->options.n_epochs == 1 ? "" : "s");
     return SLK_OK;
 }
 
@@ -419,16 +420,17 @@ static slk_status train(training *t, slk_err *err)
     const slk_trainer_hooks hooks = {t, evaluate, save, record, slk_cli_progress(t->cli)};
     const slk_train_state *state = slk_trainer_get_state(t->trainer);
     const slk_examples *examples = &t->data.examples[SLK_WATCH_TRAIN];
+    size_t n_steps = (examples->n + (size_t)opt.batch - 1) / (size_t)opt.batch;
     if (t->checkpoint) {
         slk_cli_note(t->cli, "%s: goes on after step %lld, in epoch %d", t->dir.path, (long long)state->step,
                      state->epoch + 1);
         slk_checkpoint_close(t->checkpoint);
         t->checkpoint = NULL;
     } else {
-        slk_cli_note(t->cli, "training %s%s on %s examples, %s values, at most %d epochs of %s steps (%s)",
+        slk_cli_note(t->cli, "training %s%s on %s examples, %s values, at most %d epoch%s of %s step%s (%s)",
                      t->model->config.name, t->lora.rank ? " with an adapter" : "", slk_show_count(examples->n).text,
                      slk_show_count((uint64_t)slk_params_n_trained(t->params)).text, t->options.n_epochs,
-                     slk_show_count((examples->n + (size_t)opt.batch - 1) / (size_t)opt.batch).text,
+                     t->options.n_epochs == 1 ? "" : "s", slk_show_count(n_steps).text, n_steps == 1 ? "" : "s",
                      slk_compute_kernel_set(t->model->compute));
     }
     slk_train_view_head(&t->view);

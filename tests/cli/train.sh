@@ -141,7 +141,7 @@ head -n "$n" stopped/log.jsonl | cmp -s - again || fail "--json does not begin w
 
 # --- options ------------------------------------------------------------------------------------------------------------------------
 expect_exit 0 "$slick" train m.gguf d.jsonl -o plain --epochs 1 --no-store --dtype f32 --lr 1e-3
-expect_match err '^slick: no dev facts: trains for 1 epochs, and there is no best/$' '^slick: plain/last: epoch 1$'
+expect_match err '^slick: no dev facts: trains for 1 epoch, and there is no best/$' '^slick: plain/last: epoch 1$'
 [ ! -e plain/best ] || fail "a best model without dev facts"
 expect_match out '^epoch +loss +fitted +Known +Unknown +tokens/s +left$'
 sed 's/, "category": "[A-Za-z]*"//' d.jsonl >bare.jsonl
