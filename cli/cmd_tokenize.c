@@ -12,7 +12,7 @@ static struct {
 
 static const slk_option OPTIONS[] = {
     SLK_OPT_FLAG("special", &opt.special, "text that spells a control token, like <|im_end|>, is that token"),
-    SLK_OPT_FLAG("bos", &opt.bos, "begin with the beginning-of-sequence token where the model asks for one"),
+    SLK_OPT_FLAG("bos", &opt.bos, "with the tokens that the model asks for at the beginning and end of a text"),
     SLK_OPT_END};
 
 static slk_status print_json(const slk_tokenizer *tok, const slk_ids *ids, slk_err *err)
@@ -67,7 +67,7 @@ static slk_status run(slk_cli *cli, slk_err *err)
         slk_cli_note(cli, "reading the text from the terminal; Ctrl-D ends it");
     status = slk_cli_read_text(&text, &n_bytes, argument, err);
     if (status) goto out;
-    unsigned flags = (opt.special ? SLK_ENCODE_SPECIAL : 0u) | (opt.bos ? SLK_ENCODE_BOS : 0u);
+    unsigned flags = (opt.special ? SLK_ENCODE_SPECIAL : 0u) | (opt.bos ? SLK_ENCODE_BOS | SLK_ENCODE_EOS : 0u);
     status = slk_tokenizer_encode(tok, text, n_bytes, flags, &ids, err);
     if (status) goto out;
     status = cli->json ? print_json(tok, &ids, err) : print_table(cli, tok, &ids, err);

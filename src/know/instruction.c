@@ -122,9 +122,7 @@ slk_status slk_instruction_encode_prompt(const slk_instruction *ins, const slk_t
     ids->n = 0;
     slk_instruction_render(ins, &text, question);
     slk_status s = text.failed ? slk_fail(err, SLK_E_MEMORY, "out of memory") : SLK_OK;
-    /* not SLK_ENCODE_BOS: in vocabularies with add_eos that ends the text, too, and the answer is still to come */
-    if (s == SLK_OK && slk_tokenizer_adds_bos(tok)) s = push(ids, slk_tokenizer_bos(tok), err);
-    if (s == SLK_OK) s = slk_tokenizer_encode(tok, text.data, text.len, 0, ids, err);
+    if (s == SLK_OK) s = slk_tokenizer_encode(tok, text.data, text.len, SLK_ENCODE_BOS, ids, err);
     slk_buf_release(&text);
     return s;
 }

@@ -58,7 +58,7 @@ slk_status slk_tokenizer_encode(const slk_tokenizer *tok, const char *text, size
     }
     size_t n_before = out->n;
     bool add_bos = (flags & SLK_ENCODE_BOS) != 0 && tok->add_bos,
-         add_eos = (flags & SLK_ENCODE_BOS) != 0 && tok->add_eos;
+         add_eos = (flags & SLK_ENCODE_EOS) != 0 && tok->add_eos;
     slk_merging m = {.tok = tok, .out = out};
     slk_status status = SLK_OK;
     if (add_bos && !slk_ids_push(out, tok->bos)) status = slk_fail(err, SLK_E_MEMORY, "%s: out of memory", tok->name);

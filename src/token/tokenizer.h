@@ -82,7 +82,7 @@ typedef struct slk_vocab {
                                     the scores */
     size_t n_merges;
     int32_t bos, eos, unk, eot;  /* -1: none */
-    bool add_bos, add_eos;       /* add_eos is honoured by encode only with SLK_ENCODE_BOS */
+    bool add_bos, add_eos;       /* honoured by encode with SLK_ENCODE_BOS, SLK_ENCODE_EOS */
     bool add_space_prefix;       /* SPM */
     const slk_text_rules *rules; /* NULL: as llama.cpp; else Hugging Face's; then `pre` does not count, and
                                     add_space_prefix for decoding only */
@@ -98,6 +98,7 @@ void slk_tokenizer_free(slk_tokenizer *tok);
 enum {
     SLK_ENCODE_SPECIAL = 1, /* text that spells a control token is that token; never for text from data */
     SLK_ENCODE_BOS = 2,     /* begin with BOS where the vocabulary's add_bos says so */
+    SLK_ENCODE_EOS = 4,     /* end with EOS where its add_eos says so: of a whole text, never of a prompt */
 };
 
 /* A growable list of ids; zero-initialise, release with free(ids). */

@@ -166,7 +166,7 @@ static void check_tokens(const char *model, const char *path, bool as_hf)
         slk_ids ids = {0};
         const json_t *text = json_object_get(c, "text"), *hf = json_object_get(c, "hf_ids"),
                      *wanted = as_hf && hf ? hf : json_object_get(c, "ids");
-        unsigned flags = (json_is_true(json_object_get(c, "add_special")) ? SLK_ENCODE_BOS : 0u) |
+        unsigned flags = (json_is_true(json_object_get(c, "add_special")) ? SLK_ENCODE_BOS | SLK_ENCODE_EOS : 0u) |
                          (json_is_true(json_object_get(c, "parse_special")) ? SLK_ENCODE_SPECIAL : 0u);
         if (slk_tokenizer_encode(m->tokenizer, json_string_value(text), json_string_length(text), flags, &ids, &err) !=
             SLK_OK)

@@ -252,9 +252,10 @@ static void test_ends(void **state)
     assert_int_equal(slk_tokenizer_bos(tok), bos);
     assert_int_equal(slk_tokenizer_eos(tok), eos);
     assert_true(slk_tokenizer_adds_bos(tok));
-    EXPECT(tok, "a", SLK_ENCODE_BOS, bos, 'a', eos);
+    EXPECT(tok, "a", SLK_ENCODE_BOS, bos, 'a');
+    EXPECT(tok, "a", SLK_ENCODE_BOS | SLK_ENCODE_EOS, bos, 'a', eos);
     EXPECT(tok, "a", 0, 'a');
-    EXPECT(tok, "", SLK_ENCODE_BOS, bos, eos);
+    EXPECT(tok, "", SLK_ENCODE_BOS | SLK_ENCODE_EOS, bos, eos);
     slk_tokenizer_free(tok);
 }
 

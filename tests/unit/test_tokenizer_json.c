@@ -54,7 +54,7 @@ static json_t *load_reference(const char *model)
 static void expect_ids(const slk_tokenizer *tok, const char *model, const json_t *c, const json_t *expected)
 {
     const json_t *text = json_object_get(c, "text");
-    unsigned flags = (json_is_true(json_object_get(c, "add_special")) ? SLK_ENCODE_BOS : 0u) |
+    unsigned flags = (json_is_true(json_object_get(c, "add_special")) ? SLK_ENCODE_BOS | SLK_ENCODE_EOS : 0u) |
                      (json_is_true(json_object_get(c, "parse_special")) ? SLK_ENCODE_SPECIAL : 0u);
     slk_ids ids = {0};
     slk_err err = {0};

@@ -77,7 +77,7 @@ static void test_reference_ids(void **state)
             const json_t *text = json_object_get(c, "text");
             bool other = json_is_false(json_object_get(c, "same_in_hf"));
             const json_t *expected = json_object_get(c, other ? "hf_ids" : "ids");
-            unsigned flags = (json_is_true(json_object_get(c, "add_special")) ? SLK_ENCODE_BOS : 0u) |
+            unsigned flags = (json_is_true(json_object_get(c, "add_special")) ? SLK_ENCODE_BOS | SLK_ENCODE_EOS : 0u) |
                              (json_is_true(json_object_get(c, "parse_special")) ? SLK_ENCODE_SPECIAL : 0u);
             slk_ids ids = {0};
             assert_int_equal(
@@ -256,7 +256,8 @@ static void test_awkward_tokens(void **state)
     }
     slk_ids ids = {0};
     static const int32_t expected[] = {4, 0, 2, 1, 8, 5};
-    assert_int_equal(slk_tokenizer_encode(tok, "\"\n\\\xF0\x9F\x98\x80", 7, SLK_ENCODE_BOS, &ids, &err), SLK_OK);
+    assert_int_equal(
+        slk_tokenizer_encode(tok, "\"\n\\\xF0\x9F\x98\x80", 7, SLK_ENCODE_BOS | SLK_ENCODE_EOS, &ids, &err), SLK_OK);
     assert_int_equal(ids.n, 6);
     assert_memory_equal(ids.ids, expected, sizeof expected);
     free(ids.ids);
