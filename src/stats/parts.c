@@ -45,6 +45,7 @@ slk_status slk_stats_cut_parts(uint32_t *part, size_t *n_parts, const uint64_t *
 void slk_stats_part_means(double *mean, const uint8_t *right, const uint32_t *part, size_t n, size_t n_parts)
 {
     size_t sizes[SLK_TEST_PARTS] = {0}, n_right[SLK_TEST_PARTS] = {0};
+    if (n_parts == 0) return; /* part was not written */
     for (size_t i = 0; i < n; i++) {
         sizes[part[i]]++;
         n_right[part[i]] += right[i] != 0;

@@ -27,7 +27,8 @@ size_t slk_stats_n_parts(size_t n);
 slk_status slk_stats_cut_parts(uint32_t *part, size_t *n_parts, const uint64_t *ids, size_t n, uint64_t seed,
                                slk_err *err);
 
-/* mean [n_parts <= SLK_TEST_PARTS] of the caller: share of right[i] != 0 among the facts of each part. */
+/* mean [n_parts <= SLK_TEST_PARTS] of the caller: share of right[i] != 0 among the facts of each part.
+ * n_parts 0: part is not read. */
 void slk_stats_part_means(double *mean, const uint8_t *right, const uint32_t *part, size_t n, size_t n_parts);
 
 /* The whole test: accuracy of a less accuracy of b over facts ids [n] with right_a, right_b [n] (0 or not), in parts

@@ -79,6 +79,11 @@ expect_match out '^unknown-hurts +not measured +−14'
 expect_match gaps/findings.json '"Not measured: no run fitted 95% of its D\. 3 runs fitted less than 95% of D and do not count\."'
 expect_match gaps/tables/runs.csv '"no space on disk"' '"does not count at convergence"' '"waiting"'
 
+# --- too few test facts for the t-test ------------------------------------------------------------------------------------------------
+"$MAKE_STUDY" few.db train=80 dev=20 test=2 d=20 stride=4
+expect_exit 0 "$slick" --store few.db --quiet report -o few
+[ -s few/tables/table-2.csv ] || fail "no table 2 of few facts"
+
 # --- effects turned round turn the verdicts --------------------------------------------------------------------------------------------
 # shellcheck disable=SC2086
 "$MAKE_STUDY" turned.db $small b_known=-7 b_unknown=8 noise=0.1

@@ -220,6 +220,15 @@ if has_parallel; then
     run_plan parts.db
     expect_lines out 7
     same parts.db
+    # ... and its report is the same, but for when and how fast it was made
+    expect_exit 0 "$slick" report --store whole.db -o whole-report --quiet
+    expect_exit 0 "$slick" report --store parts.db -o parts-report --quiet
+    diff -r -x 'runs.*' whole-report/tables parts-report/tables || fail "another report: tables"
+    diff -r whole-report/figures parts-report/figures || fail "another report: figures"
+    for folder in whole-report parts-report; do
+        grep -vE '^ *"(created|seconds)": ' $folder/findings.json >$folder.json
+    done
+    cmp whole-report.json parts-report.json || fail "another report: findings.json"
     study run parts.db
     expect_exit 0 "${run[@]}"
     expect_match err '^slick: 6 of 6 runs are done already$'
