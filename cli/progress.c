@@ -53,7 +53,7 @@ static void begin_phase(const slk_progress_event *event, double now)
     display.n_at_start = event->n_done;
 }
 
-/* "9.8 facts/s, 1 min 10 s left"; empty while nothing can be said. */
+/* "9.8 facts/s, 1 min 10 s left"; "2.4 epochs/min" where it is slow; empty while nothing can be said. */
 static void format_rate(char *out, size_t n_bytes, const slk_progress_event *event, double now, const char *separator)
 {
     out[0] = '\0';
@@ -61,7 +61,9 @@ static void format_rate(char *out, size_t n_bytes, const slk_progress_event *eve
     uint64_t n = event->n_done - display.n_at_start;
     if (n == 0 || seconds < 0.5) return;
     double rate = (double)n / seconds;
-    int len = snprintf(out, n_bytes, rate < 100 ? "%s%.1f %s/s" : "%s%.0f %s/s", separator, rate, event->unit);
+    bool is_slow = rate < 0.2;
+    int len = snprintf(out, n_bytes, "%s%.*f %s/%s", separator, rate < 100 ? 1 : 0, is_slow ? rate * 60 : rate,
+                       event->unit, is_slow ? "min" : "s");
     if (event->n_done < event->n_total && len > 0 && (size_t)len < n_bytes) {
         slk_shown left = slk_show_time((double)(event->n_total - event->n_done) / rate);
         snprintf(out + len, n_bytes - (size_t)len, "%s%s left", separator, left.text);
