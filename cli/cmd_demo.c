@@ -223,7 +223,11 @@ static slk_status report(demo *d, slk_err *err)
     slk_report_written written;
     const slk_report_options options = {
         .overwrite = true, .environment = environ, .progress = slk_cli_progress(d->cli)};
-    slk_status s = slk_report_load(&d->report, d->session.store, d->session.study, err);
+    slk_builtin_bytes facts;
+    slk_status s = slk_builtin_facts(&facts, err);
+    if (s != SLK_OK) return s;
+    const slk_exposure_table exposure = {SLK_BUILTIN, (const char *)facts.data, facts.n_bytes};
+    s = slk_report_load_exposed(&d->report, d->session.store, d->session.study, &exposure, err);
     if (s == SLK_OK) s = slk_report_write(&written, &d->report, d->report_path, &options, err);
     if (s != SLK_OK) return s;
     slk_demo_say(&d->view, 5, "Report", "%s/report.html: %zu figures, %zu tables%s", d->report_path, written.n_figures,
