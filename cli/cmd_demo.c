@@ -87,11 +87,13 @@ static void add_study(slk_buf *b)
     int64_t n_seeds = opt.seeds ? opt.seeds : opt.quick ? 1 : 3;
     slk_buf_add_str(b, "# Written by slick demo; slick study run takes it, too. All keys: docs/study-file.md\n"
                        "name: demo\nmodel: \"" SLK_BUILTIN "\"\n");
-    if (opt.facts)
-        slk_buf_addf(b, "data: {set: builtin, train: %lld, dev: %lld, test: %lld, ood: %lld}\n", (long long)opt.facts,
-                     (long long)opt.facts, (long long)opt.facts, (long long)opt.facts);
-    else
-        slk_buf_add_str(b, "data: {set: builtin}\n");
+    const int64_t n = opt.facts, all[4] = {n, n, n, n}, quick[4] = {1500, 240, 720, 280}, *most = n ? all : quick;
+    slk_buf_add_str(b, "data: {set: builtin");
+    for (int i = 0; i < 4 && (n || opt.quick); i++) {
+        static const char *const parts[] = {"train", "dev", "test", "ood"};
+        slk_buf_addf(b, ", %s: %lld", parts[i], (long long)most[i]);
+    }
+    slk_buf_add_str(b, "}\n");
     slk_buf_add_str(b, "variants:\n");
     if (opt.quick)
         slk_buf_add_str(b, "  unknown: [0, 50, 100]\n  known_of: [50]\n  idk: [50]\n");

@@ -169,35 +169,53 @@ void slk_demo_show_runs(void *user, const slk_crew_run *runs, size_t n)
 
 /* --- summary ------------------------------------------------------------------------------------------------------ */
 
-static void print_findings(const slk_analysis *a, slk_verdict verdict, const char *head, bool measured)
+/* A claim that begins with an ellipsis goes on from the last one that does not. */
+static void print_claim(const slk_analysis *a, size_t i)
+{
+    static const char ELLIPSIS[] = "\xE2\x80\xA6";
+    size_t first = i;
+    while (first > 0 && strncmp(a->findings[first].title, ELLIPSIS, strlen(ELLIPSIS)) == 0) first--;
+    if (first < i) printf("%s ", a->findings[first].title);
+    printf("%s", a->findings[i].title);
+}
+
+static void print_findings(const slk_analysis *a, slk_verdict verdict, const char *head)
 {
     bool first = true;
     for (size_t i = 0; i < a->n_findings; i++) {
         const slk_finding *f = &a->findings[i];
-        if (f->verdict != verdict || slk_is_measured(&f->at) != measured) continue;
+        if (f->verdict != verdict || !slk_is_measured(&f->at)) continue;
         if (first) printf("\n%s\n", head);
         first = false;
-        slk_said interval = slk_say_interval(f->at.low, f->at.high, 1, f->side != SLK_BELOW_BOUND);
-        if (!measured)
-            printf("  %s\n", f->title);
-        else
-            printf("  %s: %s %s%s%s%s\n", f->title,
-                   (f->side == SLK_BELOW_BOUND ? slk_say(f->at.value, 1) : slk_say_signed(f->at.value, 1)).text,
-                   f->unit, *interval.text ? " (" : "", interval.text, *interval.text ? ")" : "");
+        bool with_sign = f->side != SLK_BELOW_BOUND;
+        slk_said interval = slk_say_interval(f->at.low, f->at.high, 1, with_sign);
+        printf("  ");
+        print_claim(a, i);
+        printf(": %s %s%s%s%s\n", (with_sign ? slk_say_signed(f->at.value, 1) : slk_say(f->at.value, 1)).text, f->unit,
+               *interval.text ? " (" : "", interval.text, *interval.text ? ")" : "");
     }
+}
+
+static void print_missing(const slk_analysis *a)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < a->n_findings; i++) {
+        if (slk_is_measured(&a->findings[i].at)) continue;
+        printf("%s%s", n++ ? ", " : "\nNot measured (the report says why): ", a->findings[i].id);
+    }
+    if (n) printf("\n");
 }
 
 void slk_demo_print_summary(const slk_report *report, const char *folder, double seconds)
 {
     const slk_analysis *a = report->by_lr;
-    printf("The paper's findings on a model of known facts (measured values, 95%% intervals over %zu seed%s):\n",
+    printf("The paper's claims on a model whose facts are known; in parentheses 95%% intervals over %zu seed%s\n",
            a->n_seeds, a->n_seeds == 1 ? "" : "s");
-    print_findings(a, SLK_REPRODUCED, "Reproduced", true);
-    print_findings(a, SLK_NOT_REPRODUCED, "Not reproduced", true);
-    print_findings(a, SLK_UNDECIDED, "Undecided: the interval has both answers in it, or there is none", true);
-    print_findings(a, SLK_UNDECIDED, "Not measured", false);
-    printf(
-        "\n%zu of %zu runs, %s. Open %s/report.html in a browser; slick study status --store and slick report look at "
-        "the store beside it.\n",
-        a->n_done, a->n_runs, slk_show_time(seconds).text, folder);
+    print_findings(a, SLK_REPRODUCED, "Reproduced");
+    print_findings(a, SLK_NOT_REPRODUCED, "Not reproduced");
+    print_findings(a, SLK_UNDECIDED, "Undecided (no interval, or one that allows both)");
+    print_missing(a);
+    if (a->truth.is_there) printf("\nWhat the labels know of the truth\n  %s\n", a->truth.sentence);
+    printf("\n%zu of %zu runs in %s. Open %s/report.html in a browser.\n", a->n_done, a->n_runs,
+           slk_show_time(seconds).text, folder);
 }
