@@ -15,7 +15,8 @@ typedef struct slk_demo_row {
     size_t n_runs, n_done;
     double epochs_done, epochs_all;
     double early, last; /* means over finished runs, test accuracy in %; NAN: none */
-    size_t n_short;     /* finished runs that did not fit D */
+    size_t n_failed;
+    size_t n_short; /* finished runs that did not fit D */
 } slk_demo_row;
 
 typedef struct slk_demo_view {
@@ -24,6 +25,7 @@ typedef struct slk_demo_view {
     slk_demo_row rows[SLK_DEMO_MAX_VARIANTS];
     size_t n_rows, n_drawn; /* n_drawn: lines of the block that stands on the terminal */
     bool told[SLK_DEMO_MAX_VARIANTS];
+    double began_ms, n_epochs_before; /* when the runs were first shown, and what was done of them then */
 } slk_demo_view;
 
 /* Look at stderr. */

@@ -10,7 +10,7 @@
 enum { BAR_COLUMNS = 56, RUN_COLUMNS = 16, WHAT_COLUMNS = 34 };
 
 /* The report's colours of the categories, as near as 256 have them; the bars' letters say the same without colour. */
-static const int COLOURS[SLK_N_CATEGORIES] = {25, 67, 215, 166};
+static const int COLOURS[SLK_N_CATEGORIES] = {24, 67, 152, 160};
 static const char LETTERS[SLK_N_CATEGORIES] = {'H', 'M', 'w', '.'};
 
 void slk_demo_view_init(slk_demo_view *view, bool quiet, int64_t epochs)
@@ -114,6 +114,7 @@ static void add_run(slk_demo_view *view, const slk_crew_run *run)
     bool ended = run->state == SLK_RUN_DONE || run->state == SLK_RUN_FAILED;
     row->n_runs++;
     row->epochs_all += (double)view->epochs + 1;
+    row->n_failed += run->state == SLK_RUN_FAILED;
     row->epochs_done += ended ? (double)view->epochs + 1 : run->n_epochs;
     if (isnan(run->early)) return;
     double n = (double)++row->n_done;
@@ -137,8 +138,29 @@ static void print_row(const slk_demo_view *view, const slk_demo_row *row)
     else
         fprintf(stderr, "   %4.1f%% -> %4.1f%%", row->early, row->last);
     if (row->n_done && row->n_done < row->n_runs) fprintf(stderr, "   %zu of %zu", row->n_done, row->n_runs);
+    if (row->n_failed) fprintf(stderr, "   %zu failed (slick study status says why)", row->n_failed);
     if (row->n_done == row->n_runs && row->n_short)
         fprintf(stderr, "   (%zu of %zu did not fit their D)", row->n_short, row->n_runs);
+}
+
+/* "14 of 33 runs, 1 min 20 s left" */
+static void print_left(slk_demo_view *view)
+{
+    double done = 0, all = 0, now = slk_clock_ms();
+    size_t n_done = 0, n_runs = 0;
+    for (size_t i = 0; i < view->n_rows; i++) {
+        done += view->rows[i].epochs_done;
+        all += view->rows[i].epochs_all;
+        n_done += view->rows[i].n_done;
+        n_runs += view->rows[i].n_runs;
+    }
+    if (view->began_ms == 0) {
+        view->began_ms = now;
+        view->n_epochs_before = done;
+    }
+    double rate = (done - view->n_epochs_before) / (now - view->began_ms + 1) * 1e3;
+    fprintf(stderr, "      %zu of %zu runs", n_done, n_runs);
+    if (rate > 0 && done < all) fprintf(stderr, ", about %s left", slk_show_time((all - done) / rate).text);
 }
 
 void slk_demo_show_runs(void *user, const slk_crew_run *runs, size_t n)
@@ -155,7 +177,10 @@ void slk_demo_show_runs(void *user, const slk_crew_run *runs, size_t n)
             print_row(view, &view->rows[i]);
             fputc('\n', stderr);
         }
-        view->n_drawn = view->n_rows;
+        fputs("\r\033[K", stderr);
+        print_left(view);
+        fputc('\n', stderr);
+        view->n_drawn = view->n_rows + 1;
     } else {
         for (size_t i = 0; i < view->n_rows; i++) {
             if (view->told[i] || view->rows[i].n_done < view->rows[i].n_runs) continue;

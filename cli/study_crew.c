@@ -89,7 +89,7 @@ static slk_status tell_end(const crew *c, size_t i, const slk_study_run *row, sl
     run_state *run = &c->runs[i];
     name_of(name, c, i);
     if (row->state == SLK_RUN_FAILED) {
-        slk_cli_warn(c->s->cli, "%s: failed: %s", name, row->error ? row->error : "?");
+        if (!c->s->view) slk_cli_warn(c->s->cli, "%s: failed: %s", name, row->error ? row->error : "?");
         return SLK_OK;
     }
     slk_run_epoch *epochs;
@@ -368,8 +368,6 @@ static slk_status check_room(crew *c, size_t n_open, slk_err *err)
 static void announce(const crew *c, size_t n_open)
 {
     const slk_study_session *s = c->s;
-    if (s->plan.n_left_out)
-        slk_cli_warn(s->cli, "%zu relations are left out: %s", s->plan.n_left_out, s->plan.left_out);
     if (s->view) return;
     slk_cli_note(s->cli, "study %lld '%s' on label set %lld: %zu variants x %zu learning rates x %zu seeds, |D| = %s%s",
                  (long long)s->study, s->config.name, (long long)s->label_set, s->plan.n_variants,
@@ -403,6 +401,8 @@ slk_status slk_study_crew_run(slk_study_session *s, slk_err *err)
     int64_t n_jobs = slk_study_options.jobs ? slk_study_options.jobs : s->config.jobs;
     crew c = {.s = s, .n = s->n_wanted};
     size_t n_retried;
+    if (s->plan.n_left_out)
+        slk_cli_warn(s->cli, "%zu relations are left out: %s", s->plan.n_left_out, s->plan.left_out);
     c.runs = slk_alloc_zero(c.n, sizeof *c.runs);
     c.shown = slk_alloc_zero(c.n, sizeof *c.shown);
     slk_status status = c.runs && c.shown ? SLK_OK : slk_fail(err, SLK_E_MEMORY, "out of memory");
