@@ -7,17 +7,23 @@ BUILD = cmake --build --preset $(1) -j $(JOBS)
 CONFIGURE = cmake --preset $(1) $(if $(VERBOSE),,--log-level=WARNING)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check check-all build dev asan fuzz install format format-check lint tidy bench clean
+.PHONY: help demo demo-real check check-all build dev asan fuzz install format format-check lint tidy bench clean
 MAKEFLAGS += --no-print-directory
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## label 200 real facts with SmolLM2-135M (about 100 MB download, a few minutes)
+demo: ## the whole study on the built-in model, offline, in minutes: build/demo/report/report.html
+	@tools/install-deps.sh build
+	@$(call CONFIGURE,release)
+	@$(call BUILD,release) --target slick
+	@build/release/slick demo -o build/demo
+
+demo-real: ## label 200 real facts with SmolLM2-135M (about 100 MB download, a few minutes)
 	@tools/install-deps.sh build model
 	@$(call CONFIGURE,release)
 	@$(call BUILD,release) --target slick
-	@tools/demo.sh build/release/slick
+	@tools/demo-real.sh build/release/slick
 
 check: ## build without warnings, format, lints, clang-tidy, all fast tests, also under sanitizers
 	@tools/install-deps.sh build check

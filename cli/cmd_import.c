@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "base/builtin.h"
 #include "base/file.h"
 #include "data/import.h"
 #include "example_input.h"
@@ -44,14 +45,16 @@ static bool is_entityquestions(const slk_cli *cli)
 
 static slk_status check_usage(slk_cli *cli, slk_err *err)
 {
-    if (!is_entityquestions(cli)) return SLK_OK;
+    bool is_builtin = slk_builtin_is(cli->args[0]);
+    if (!is_entityquestions(cli) && !is_builtin) return SLK_OK;
+    if (is_builtin && cli->n_args > 1) return slk_cli_usage(cli, err, "'%s': builtin: takes no file", cli->args[1]);
     if (cli->n_args > 2)
         return slk_cli_usage(cli, err, "'%s': entityquestions takes one folder or archive", cli->args[2]);
     const void *const FOREIGN[] = {&opt.map, &opt.split, &opt.format, &opt.ood};
     const char *const NAMES[] = {"--map", "--split", "--format", "--ood"};
     for (size_t i = 0; i < sizeof FOREIGN / sizeof *FOREIGN; i++) {
         if (slk_cli_given(FOREIGN[i]))
-            return slk_cli_usage(cli, err, "%s is for files of your own; entityquestions knows its own", NAMES[i]);
+            return slk_cli_usage(cli, err, "%s is for files of your own; %s knows its own", NAMES[i], cli->args[0]);
     }
     return SLK_OK;
 }
@@ -60,6 +63,7 @@ static slk_status check_usage(slk_cli *cli, slk_err *err)
 static char *name_of_file(const char *path)
 {
     if (strcmp(path, "-") == 0) return slk_strdup("facts");
+    if (slk_builtin_is(path)) return slk_strdup("builtin");
     const char *slash = strrchr(path, '/');
     const char *base = slash ? slash + 1 : path;
     const char *dot = strrchr(base, '.');
@@ -97,6 +101,12 @@ static slk_status read_files(slk_facts *facts, slk_import_report *report, slk_cl
     }
     slk_field_map_release(&map);
     return status;
+}
+
+static slk_status read_builtin(slk_facts *facts, slk_import_report *report, slk_err *err)
+{
+    slk_filter_options filters = filter_options();
+    return slk_import_builtin(facts, report, &filters, err);
 }
 
 static slk_status read_entityquestions(slk_facts *facts, slk_import_report *report, const slk_cli *cli, slk_err *err)
@@ -181,8 +191,9 @@ static slk_status run(slk_cli *cli, slk_err *err)
     char *name = NULL;
     slk_status status = check_usage(cli, err);
     if (status) return status;
-    status = is_entityquestions(cli) ? read_entityquestions(&facts, &report, cli, err)
-                                     : read_files(&facts, &report, cli, err);
+    status = is_entityquestions(cli)        ? read_entityquestions(&facts, &report, cli, err)
+             : slk_builtin_is(cli->args[0]) ? read_builtin(&facts, &report, err)
+                                            : read_files(&facts, &report, cli, err);
     if (status) return status;
     name = opt.name ? slk_strdup(opt.name) : name_of_file(cli->args[0]);
     json = slk_import_report_json(&report);
@@ -204,14 +215,16 @@ const slk_command slk_cmd_import = {
     .name = "import",
     .group = SLK_GROUP_KNOW,
     .summary = "read questions and answers into the store",
-    .synopsis = "entityquestions [DIR|ARCHIVE]\nFILE...",
-    .about = "entityquestions reads the data of the study, without DIR the copy that comes with slick. FILE is .jsonl, "
-             ".json, .csv, .tsv, or "
-             "- for JSON lines on standard input, with the fields question, answer (or answers: several true ones), "
-             "aliases (other "
-             "spellings; all match), relation, subject, split and ood; all but the first two are optional.\n\n"
-             "The table shows what was read, what each filter removed, and what was kept. The same import again "
-             "changes nothing; other facts under the same name need --force.",
+    .synopsis = "entityquestions [DIR|ARCHIVE]\nbuiltin:\nFILE...",
+    .about =
+        "entityquestions reads the data of the study, without DIR the copy that comes with slick; builtin: the facts "
+        "that the built-in model was made with. FILE is .jsonl, "
+        ".json, .csv, .tsv, or "
+        "- for JSON lines on standard input, with the fields question, answer (or answers: several true ones), "
+        "aliases (other "
+        "spellings; all match), relation, subject, split and ood; all but the first two are optional.\n\n"
+        "The table shows what was read, what each filter removed, and what was kept. The same import again "
+        "changes nothing; other facts under the same name need --force.",
     .examples = {"slick import entityquestions", "slick import train.jsonl --map question=prompt,answer=completion",
                  "slick import facts.csv --name mine --split test --overlap none"},
     .n_args_min = 1,

@@ -5,6 +5,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/builtin.h"
+#include "base/file.h"
+#include "base/hash.h"
 #include "report/report.h"
 #include "report/say.h"
 #include "store_common.h"
@@ -13,7 +16,7 @@
 extern char **environ;
 
 static struct {
-    const char *output;
+    const char *output, *exposure;
     int64_t study;
 } opt;
 
@@ -28,6 +31,8 @@ static const slk_option OPTIONS[] = {
      0,
      "folder to write: report.html, findings.json, figures/, tables/"},
     SLK_OPT_INT("study", &opt.study, "ID", NULL, 1, 1e15, "study (default: the newest)"),
+    SLK_OPT_STR("exposure", &opt.exposure, "FILE", NULL,
+                "what the model was pre-trained on, fact by fact (default for builtin: its own)"),
     SLK_OPT_END};
 
 static const char *verdict_words(const slk_finding *f)
@@ -98,6 +103,35 @@ static slk_status write_report(const slk_cli *cli, const slk_report *report, slk
     return SLK_OK;
 }
 
+/* Is the study of the model inside this program? Then what it was exposed to is known. */
+static bool is_of_builtin(slk_store *store)
+{
+    slk_study_info study = {0};
+    slk_label_set_info labels;
+    slk_builtin_bytes model;
+    bool is = slk_store_find_study(store, &study, opt.study, NULL) == SLK_OK &&
+              slk_store_find_label_set(store, &labels, study.label_set_id, NULL) == SLK_OK &&
+              slk_builtin_model(&model, NULL) == SLK_OK &&
+              labels.settings.model_hash == slk_hash_bytes(model.data, model.n_bytes);
+    slk_study_info_release(&study);
+    return is;
+}
+
+static slk_status load(slk_report *report, slk_store *store, slk_err *err)
+{
+    slk_exposure_table table = {.name = opt.exposure};
+    slk_builtin_bytes facts;
+    char *text = NULL;
+    slk_status s = opt.exposure ? slk_file_read(&text, &table.n_bytes, opt.exposure, err) : SLK_OK;
+    if (s != SLK_OK) return s;
+    table.text = text;
+    if (!opt.exposure && is_of_builtin(store) && slk_builtin_facts(&facts, NULL) == SLK_OK)
+        table = (slk_exposure_table){SLK_BUILTIN, (const char *)facts.data, facts.n_bytes};
+    s = slk_report_load_exposed(report, store, opt.study, table.name ? &table : NULL, err);
+    free(text);
+    return s;
+}
+
 static slk_status run(slk_cli *cli, slk_err *err)
 {
     if (!opt.output && !cli->json)
@@ -106,7 +140,7 @@ static slk_status run(slk_cli *cli, slk_err *err)
     slk_store *store = NULL;
     slk_report report = {.n = 0};
     slk_status s = slk_cli_open_store(&store, cli, SLK_STORE_READ, err);
-    if (s == SLK_OK) s = slk_report_load(&report, store, opt.study, err);
+    if (s == SLK_OK) s = load(&report, store, err);
     slk_store_close(store);
     if (s == SLK_OK) tell_state(cli, &report);
     if (s == SLK_OK && opt.output) s = write_report(cli, &report, err);
@@ -126,7 +160,10 @@ const slk_command slk_cmd_report = {
         "DIR/figures (SVG, PNG) and DIR/tables (CSV, Markdown). Prints the findings.\n\n"
         "A claim is reproduced when its whole interval lies on the paper's side of 0 (for no difference: within 2 "
         "points), not when it lies on the other side, else undecided. Runs that fitted less than 95% of their training "
-        "set do not count at convergence.",
+        "set do not count at convergence.\n\n"
+        "--exposure FILE: tab-separated, with the columns question, answer, relation, kind, list_right, list_wrong, "
+        "text_right, text_wrong and instruct, as slick pretrain writes it. The report then has a section on what the "
+        "labels know of the truth.",
     .examples = {"slick report -o report/", "slick report --study 2 -o report/ --force",
                  "slick report --json | jq .findings"},
     .n_args_min = 0,

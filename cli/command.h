@@ -60,6 +60,7 @@
     X(train)                                                                                                           \
     X(eval)                                                                                                            \
     X(study)                                                                                                           \
+    X(demo)                                                                                                            \
     X(report)                                                                                                          \
     X(bench)
 

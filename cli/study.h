@@ -20,6 +20,24 @@ typedef struct slk_study_opt {
 } slk_study_opt;
 extern slk_study_opt slk_study_options;
 
+/* --- a display of one's own -----------------------------------------------------------------------------------------
+ */
+
+/* What the parent of the workers sees of a run. */
+typedef struct slk_crew_run {
+    const slk_study_run *run; /* of the plan: variant, seed, learning rate */
+    slk_run_state state;
+    int32_t n_epochs;   /* that are in the store, epoch 0 too; not counted for runs that were done before */
+    double early, last; /* finished: test accuracy at EARLY_STOP and after the last epoch in %; else NAN */
+    bool fitted;        /* finished: D is fitted */
+} slk_crew_run;
+
+/* Instead of notes and a bar. */
+typedef struct slk_crew_view {
+    void (*show)(void *user, const slk_crew_run *runs, size_t n); /* after each look into the store; main thread */
+    void *user;
+} slk_crew_view;
+
 /* --- a study that is open ------------------------------------------------------------------------------------------
  */
 
@@ -35,6 +53,7 @@ typedef struct slk_study_session {
     /* the runs that this command is about */
     size_t *wanted; /* [n_wanted] numbers in plan.runs */
     size_t n_wanted;
+    const slk_crew_view *view; /* NULL: notes and a bar. Borrowed */
 } slk_study_session;
 
 /* Read the file and the store (for `mode`), with what --from brings, and choose the facts. Release in any case. */

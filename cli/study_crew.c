@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "base/mem.h"
+#include "progress.h"
 #include "study/claim.h"
 #include "terminal.h"
 #include "train/memory.h"
@@ -36,11 +38,14 @@ typedef struct run_state {
     bool gave_up;     /* it failed here, and not because of itself */
     int n_deaths;     /* of workers, by signals */
     int32_t n_epochs; /* that are in the store */
+    double early, last;
+    bool fitted;
 } run_state;
 
 typedef struct crew {
     slk_study_session *s;
-    run_state *runs; /* [n] the wanted ones */
+    run_state *runs;     /* [n] the wanted ones */
+    slk_crew_run *shown; /* [n] for a view */
     size_t n;
     worker *workers;       /* [n_jobs] */
     int n_jobs, n_threads; /* threads of a worker */
@@ -81,9 +86,10 @@ static double percent(const slk_run_epoch *e, slk_study_set set)
 static slk_status tell_end(const crew *c, size_t i, const slk_study_run *row, slk_err *err)
 {
     char name[SLK_RUN_NAME_BYTES];
+    run_state *run = &c->runs[i];
     name_of(name, c, i);
     if (row->state == SLK_RUN_FAILED) {
-        slk_cli_warn(c->s->cli, "%s: failed: %s", name, row->error ? row->error : "?");
+        if (!c->s->view) slk_cli_warn(c->s->cli, "%s: failed: %s", name, row->error ? row->error : "?");
         return SLK_OK;
     }
     slk_run_epoch *epochs;
@@ -93,13 +99,33 @@ static slk_status tell_end(const crew *c, size_t i, const slk_study_run *row, sl
     for (size_t k = 0; k < n; k++) {
         if (epochs[k].epoch == row->early_epoch) early = &epochs[k];
     }
-    if (status == SLK_OK && early && last)
+    if (status == SLK_OK && early && last) {
+        run->early = percent(early, SLK_SET_TEST);
+        run->last = percent(last, SLK_SET_TEST);
+        run->fitted = row->fitted;
+    }
+    if (status == SLK_OK && early && last && !c->s->view && !run->was_done)
         slk_cli_note(c->s->cli,
                      "%s: done, %d epochs in %s; test %.1f%% at epoch %d (best dev, %.1f%%), %.1f%% at the end%s", name,
-                     row->last_epoch, slk_show_time(row->wall_s).text, percent(early, SLK_SET_TEST), row->early_epoch,
-                     percent(early, SLK_SET_DEV), percent(last, SLK_SET_TEST), row->fitted ? "" : " (D is not fitted)");
+                     row->last_epoch, slk_show_time(row->wall_s).text, run->early, row->early_epoch,
+                     percent(early, SLK_SET_DEV), run->last, row->fitted ? "" : " (D is not fitted)");
     free(epochs);
     return status;
+}
+
+/* To somebody who wants to draw it. */
+static void show(const crew *c)
+{
+    const slk_crew_view *view = c->s->view;
+    if (!view) return;
+    for (size_t i = 0; i < c->n; i++) {
+        const run_state *r = &c->runs[i];
+        bool ended = r->state == SLK_RUN_DONE && r->is_told;
+        c->shown[i] = (slk_crew_run){
+            plan_run(c, i), r->state, r->n_epochs, ended ? r->early : (double)NAN, ended ? r->last : (double)NAN,
+            r->fitted};
+    }
+    view->show(view->user, c->shown, c->n);
 }
 
 /* Read the states, give back the claims of workers that are gone, tell what ended. */
@@ -120,7 +146,8 @@ static slk_status look(crew *c, bool first, slk_err *err)
         run->state = row->state;
         run->is_stale = row->state == SLK_RUN_CLAIMED && row->claimed_s < now - SLK_CLAIM_STALE_S;
         bool ended = row->state == SLK_RUN_DONE || row->state == SLK_RUN_FAILED;
-        if (first) run->was_done = run->is_told = row->state == SLK_RUN_DONE;
+        if (first) run->was_done = row->state == SLK_RUN_DONE;
+        if (first && !c->s->view) run->is_told = run->was_done;
         if (!run->was_done && row->state != SLK_RUN_WAITING) status = count_epochs(c, run, err);
         if (status == SLK_OK && ended && !run->is_told) {
             run->is_told = true;
@@ -128,12 +155,14 @@ static slk_status look(crew *c, bool first, slk_err *err)
         }
     }
     slk_store_free_runs(rows, n_rows);
+    if (status == SLK_OK) show(c);
     return status;
 }
 
 /* Over the runs that were not done when the command began; ended ones count whole. */
 static bool report(const crew *c)
 {
+    if (c->s->view) return !slk_progress_was_interrupted();
     uint64_t n_done = 0, n_total = 0, each = (uint64_t)c->s->config.epochs + 1;
     for (size_t i = 0; i < c->n; i++) {
         const run_state *run = &c->runs[i];
@@ -329,7 +358,7 @@ static slk_status check_room(crew *c, size_t n_open, slk_err *err)
                           c->n_jobs, needs.kept ? ", and what stays of each run, " : " while it works",
                           needs.kept ? slk_show_bytes(needs.kept).text : "");
     free(folder);
-    if (status == SLK_OK)
+    if (status == SLK_OK && !s->view)
         slk_cli_note(s->cli, "a worker takes about %.2f GiB of memory%s and %s on disk while it works",
                      (double)needs.memory.total / GIB, needs.memory.recompute ? " (activations are recomputed)" : "",
                      slk_show_bytes(needs.disk).text);
@@ -339,12 +368,11 @@ static slk_status check_room(crew *c, size_t n_open, slk_err *err)
 static void announce(const crew *c, size_t n_open)
 {
     const slk_study_session *s = c->s;
+    if (s->view) return;
     slk_cli_note(s->cli, "study %lld '%s' on label set %lld: %zu variants x %zu learning rates x %zu seeds, |D| = %s%s",
                  (long long)s->study, s->config.name, (long long)s->label_set, s->plan.n_variants,
                  s->config.learning_rates.n, s->config.seeds.n, slk_show_count(s->plan.size).text,
                  s->plan.size == s->plan.rule_size ? " by the paper's rule" : "");
-    if (s->plan.n_left_out)
-        slk_cli_warn(s->cli, "%zu relations are left out: %s", s->plan.n_left_out, s->plan.left_out);
     if (n_open < c->n) slk_cli_note(s->cli, "%zu of %zu runs are done already", c->n - n_open, c->n);
     if (n_open)
         slk_cli_note(s->cli, "%zu runs of at most %lld epochs, %d at a time with %d threads each", n_open,
@@ -360,7 +388,8 @@ static slk_status conclude(const crew *c, slk_err *err)
         n_open += c->runs[i].state == SLK_RUN_WAITING || c->runs[i].state == SLK_RUN_CLAIMED;
     }
     if (n_failed + n_open == 0) {
-        slk_cli_note(c->s->cli, "all %zu runs are done; next: slick report --store %s", c->n, c->s->cli->store);
+        if (!c->s->view)
+            slk_cli_note(c->s->cli, "all %zu runs are done; next: slick report --store %s", c->n, c->s->cli->store);
         return SLK_OK;
     }
     return slk_fail(err, SLK_E_STATE, "%zu of %zu runs failed, %zu are not done; the same command tries them again",
@@ -372,8 +401,11 @@ slk_status slk_study_crew_run(slk_study_session *s, slk_err *err)
     int64_t n_jobs = slk_study_options.jobs ? slk_study_options.jobs : s->config.jobs;
     crew c = {.s = s, .n = s->n_wanted};
     size_t n_retried;
+    if (s->plan.n_left_out)
+        slk_cli_warn(s->cli, "%zu relations are left out: %s", s->plan.n_left_out, s->plan.left_out);
     c.runs = slk_alloc_zero(c.n, sizeof *c.runs);
-    slk_status status = c.runs ? SLK_OK : slk_fail(err, SLK_E_MEMORY, "out of memory");
+    c.shown = slk_alloc_zero(c.n, sizeof *c.shown);
+    slk_status status = c.runs && c.shown ? SLK_OK : slk_fail(err, SLK_E_MEMORY, "out of memory");
     if (status == SLK_OK) status = slk_store_retry_runs(s->store, s->study, &n_retried, err);
     if (status == SLK_OK) status = look(&c, true, err);
     size_t n_open = status == SLK_OK ? count_open(&c) : 0;
@@ -390,6 +422,7 @@ slk_status slk_study_crew_run(slk_study_session *s, slk_err *err)
     }
     if (status == SLK_OK) status = conclude(&c, err);
     free(c.runs);
+    free(c.shown);
     free(c.workers);
     return status;
 }

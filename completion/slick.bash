@@ -24,7 +24,8 @@ declare -gA _slick_options=(
         --patience --save-as --save-every --batch-tokens --recompute --no-share --match --template --map --format'
     [eval]='--match --template --answers --jsonl --map --format --batch-tokens --adapter'
     [study]='--jobs --only --from --shard --shards --parts --save-every --study --table'
-    [report]='--output --study'
+    [demo]='--output --quick --seeds --epochs --facts --jobs'
+    [report]='--output --study --exposure'
     [bench]='--relations --limit --answers --batch-tokens --batch --steps --no-share'
     [help]=''
 )
@@ -74,7 +75,7 @@ _slick() {
         --batch-tokens | --max-tokens | --tokens | --text | --name | --map | --set | --relations | \
         --labels | --review | --unknown | --size | --beside | --epochs | --lr | --batch | --dropout | --warmup | --weight-decay | \
         --clip | --betas | --eps | --eval-limit | --lora-rank | --lora-alpha | --lora-dropout | --lora-targets | --patience | \
-        --save-every | --steps | --jobs | --shards | --study)
+        --save-every | --steps | --jobs | --shards | --study | --seeds | --facts)
         return
         ;;
     --ood)
@@ -83,7 +84,7 @@ _slick() {
         compopt -o filenames 2>/dev/null
         return
         ;;
-    --store | --template | --output | -o | --adapter | --merge | --dev | --test | --from | --parts)
+    --store | --template | --output | -o | --adapter | --merge | --dev | --test | --from | --parts | --exposure)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         compopt -o filenames 2>/dev/null
         return
@@ -99,7 +100,7 @@ _slick() {
         mapfile -t COMPREPLY < <(compgen -W "${!_slick_options[*]}" -- "$word")
     else
         case $command in
-        import) words=entityquestions ;;
+        import) words='entityquestions builtin:' ;;
         bench) words='gemm forward label train' ;;
         study) words='new run status plan probe' ;;
         esac

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "base/builtin.h"
 #include "base/mem.h"
 #include "data/groups.h"
 
@@ -46,6 +47,27 @@ slk_status slk_import_entityquestions(slk_facts *facts, slk_import_report *repor
     status = filter_read(facts, report, &exact, status, err);
     free(left_out);
     return status;
+}
+
+slk_status slk_import_builtin(slk_facts *facts, slk_import_report *report, const slk_filter_options *options,
+                              slk_err *err)
+{
+    memset(facts, 0, sizeof *facts);
+    const char *ood[SLK_EQ_N_RELATIONS];
+    slk_builtin_bytes bytes;
+    slk_read_options reading;
+    slk_read_options_init(&reading);
+    reading.format = SLK_DATA_TSV;
+    reading.defaults.ood = ood;
+    for (size_t i = 0; i < SLK_EQ_N_RELATIONS; i++) {
+        const slk_eq_relation *relation = &slk_eq_relations()[i];
+        if (relation->role == SLK_EQ_OOD) ood[reading.defaults.n_ood++] = relation->id;
+    }
+    slk_status status = slk_builtin_facts(&bytes, err);
+    if (status == SLK_OK)
+        status = slk_data_read_text(facts, (const char *)bytes.data, bytes.n_bytes, SLK_BUILTIN, &reading, err);
+    if (status == SLK_OK) status = slk_facts_derive_subjects(facts, err);
+    return filter_read(facts, report, options, status, err);
 }
 
 slk_status slk_import_files(slk_facts *facts, slk_import_report *report, const char *const *paths, size_t n_paths,

@@ -13,6 +13,12 @@
 slk_status slk_import_entityquestions(slk_facts *facts, slk_import_report *report, const char *path,
                                       const slk_filter_options *options, slk_err *err);
 
+/* The facts of the built-in model (base/builtin.h), with EntityQuestions' relations in and out of distribution, and
+ * with subjects as there. The same otherwise. Errors: SLK_E_NOT_FOUND (nothing is built in), those of
+ * slk_data_read_text and slk_facts_filter. */
+slk_status slk_import_builtin(slk_facts *facts, slk_import_report *report, const slk_filter_options *options,
+                              slk_err *err);
+
 /* Files of any format (reader.h), read in the given order as one set, through the filters. Subjects are those that the
  * files give. Errors: those of slk_data_read_file and slk_facts_filter. */
 slk_status slk_import_files(slk_facts *facts, slk_import_report *report, const char *const *paths, size_t n_paths,

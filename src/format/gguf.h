@@ -50,7 +50,8 @@ typedef struct slk_gguf_tensor {
 
 typedef struct slk_gguf slk_gguf;
 
-/* Errors: SLK_E_IO; SLK_E_FORMAT (truncated, absurd counts, duplicate keys or tensors, misaligned or overlapping
+/* path: of a file, or SLK_BUILTIN (base/builtin.h). Errors: SLK_E_IO; SLK_E_NOT_FOUND (nothing is built in);
+ * SLK_E_FORMAT (truncated, absurd counts, duplicate keys or tensors, misaligned or overlapping
  * ranges); SLK_E_UNSUPPORTED (version, tensor type; the message names the tensor). */
 slk_status slk_gguf_open(slk_gguf **out, const char *path, slk_err *err);
 /* The same over bytes that the caller keeps (fuzzing, embedded models); `name` is for messages. */

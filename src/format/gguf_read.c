@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include "base/builtin.h"
 #include "base/hash.h"
 
 enum {
@@ -424,6 +425,11 @@ slk_status slk_gguf_open(slk_gguf **out, const char *path, slk_err *err)
 {
     *out = NULL;
     slk_map map;
+    slk_builtin_bytes bytes;
+    if (slk_builtin_is(path)) {
+        slk_status found = slk_builtin_model(&bytes, err);
+        return found == SLK_OK ? slk_gguf_open_memory(out, bytes.data, bytes.n_bytes, path, err) : found;
+    }
     slk_status status = slk_map_open(&map, path, err);
     if (status) return status;
     slk_gguf *file = slk_alloc_zero(1, sizeof *file);

@@ -125,8 +125,8 @@ slk_status slk_analysis_make(slk_analysis *out, const slk_dataset *ds, double lr
     choose_fixed(out);
     add_duration(out, SLK_AT_CONVERGENCE, 0);
     static slk_status (*const parts[])(slk_analysis *, slk_err *) = {
-        slk_analyse_accuracy, slk_analyse_fits,      slk_analyse_linear, slk_analyse_table2,
-        slk_analyse_idk,      slk_analyse_threshold, slk_analyse_counts, slk_analyse_findings,
+        slk_analyse_accuracy,  slk_analyse_fits,   slk_analyse_linear, slk_analyse_table2,   slk_analyse_idk,
+        slk_analyse_threshold, slk_analyse_counts, slk_analyse_truth,  slk_analyse_findings,
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts && s == SLK_OK; i++) s = parts[i](out, err);
     return s;

@@ -140,6 +140,49 @@ typedef struct slk_counts {
     uint32_t all[SLK_REPORT_N_GROUPS];
 } slk_counts;
 
+/* --- labels against what the model was exposed to (exposure.h)
+ * --------------------------------------------------------
+ */
+
+#define SLK_TRUTH_MAX_KINDS 12
+#define SLK_TRUTH_MAX_SEEN  8 /* numbers of mentions that have a row: 0, 1, ... and the rest */
+#define SLK_TRUTH_MAX_STEPS 16
+
+typedef struct slk_truth_row {
+    char name[32];
+    uint32_t n[SLK_N_CATEGORIES];
+} slk_truth_row;
+
+/* What guessing is worth in a relation. The frequent answer is that of the dev facts, where exemplars come from. */
+typedef struct slk_truth_relation {
+    const char *relation, *frequent;
+    uint32_t n_dev, n_dev_frequent;     /* dev facts; those with the frequent answer */
+    uint32_t n_never, n_never_frequent; /* never exposed; those whose right answer is the frequent one */
+    uint32_t n_never_known;             /* never exposed, and called Known */
+    double never_greedy;                /* share of their greedy answers that are right, in %; NAN: there are none */
+} slk_truth_relation;
+
+/* Mistakes of labels from fewer prompts or samples, in %, with Wilson's interval over facts. */
+typedef struct slk_truth_step {
+    unsigned n;                             /* prompts, or samples of each prompt */
+    slk_estimate never_known, seen_unknown; /* never exposed and called Known; exposed and called Unknown */
+} slk_truth_step;
+
+typedef struct slk_truth {
+    bool is_there;
+    slk_truth_row kinds[SLK_TRUTH_MAX_KINDS], seen[SLK_TRUTH_MAX_SEEN];
+    size_t n_kinds, n_seen;
+    uint32_t n_never, n_exposed, n_never_frequent;
+    slk_truth_relation *relations; /* [n_relations] in the order of the facts */
+    size_t n_relations;
+    slk_truth_step *by_prompts, *by_samples; /* [n_by_prompts], [n_by_samples] ascending; the last has all */
+    size_t n_by_prompts, n_by_samples;
+    slk_estimate never_known, seen_unknown;
+    slk_estimate undisputed_unknown, disputed_unknown; /* of the exposed: without, with wrong mentions */
+    double never_greedy;                               /* share of right greedy answers of the never exposed, in % */
+    char *sentence;                                    /* what all this says */
+} slk_truth;
+
 /* --- all of it
  * ---------------------------------------------------------------------------------------------------------- */
 
@@ -166,6 +209,7 @@ typedef struct slk_analysis {
     slk_idk idk;
     slk_threshold threshold;
     slk_counts counts[SLK_N_COUNTS];
+    slk_truth truth;
     slk_finding *findings;
     size_t n_findings;
     slk_arena arena;
@@ -183,6 +227,7 @@ slk_status slk_analyse_table2(slk_analysis *a, slk_err *err);
 slk_status slk_analyse_idk(slk_analysis *a, slk_err *err);
 slk_status slk_analyse_threshold(slk_analysis *a, slk_err *err);
 slk_status slk_analyse_counts(slk_analysis *a, slk_err *err);
+slk_status slk_analyse_truth(slk_analysis *a, slk_err *err);
 slk_status slk_analyse_findings(slk_analysis *a, slk_err *err);
 
 /* Shares (% of D, 0 .. 100) that kind "unknown" was run with, ascending; free(*shares). */

@@ -143,18 +143,22 @@ static bool keep_answers(slk_dataset *ds, slk_report_fact *fact, slk_label *labe
     return ok;
 }
 
-static int8_t category_of(const slk_label *label, unsigned n_ex)
+static int8_t category_of(const slk_label *label, unsigned n_ex, unsigned n_samples)
 {
-    slk_category category = slk_label_category(label, n_ex, label->n_samples);
+    slk_category category = slk_label_category(label, n_ex, n_samples);
     return (int8_t)((int)category < SLK_N_CATEGORIES ? (int)category : -1);
 }
 
 static bool keep_label(slk_dataset *ds, slk_report_fact *fact, slk_label *label)
 {
-    fact->category = category_of(label, label->n_ex);
+    fact->category = category_of(label, label->n_ex, label->n_samples);
     fact->category_by_n = slk_arena_alloc(&ds->arena, ds->n_ex, 1);
     if (!fact->category_by_n) return false;
-    for (unsigned n = 1; n <= ds->n_ex; n++) fact->category_by_n[n - 1] = category_of(label, n);
+    fact->category_by_samples = slk_arena_alloc(&ds->arena, ds->n_samples + 1, 1);
+    if (!fact->category_by_samples) return false;
+    for (unsigned n = 1; n <= ds->n_ex; n++) fact->category_by_n[n - 1] = category_of(label, n, label->n_samples);
+    for (unsigned n = 0; n <= ds->n_samples; n++)
+        fact->category_by_samples[n] = category_of(label, label->n_ex, n < label->n_samples ? n : label->n_samples);
     slk_label_shares(label, label->n_ex, label->n_samples, &fact->p_greedy, &fact->p_sampled);
     fact->p_gold = label->unlabelable ? 0 : slk_label_p_gold(label);
     return keep_answers(ds, fact, label);
@@ -340,6 +344,7 @@ slk_status slk_dataset_load(slk_dataset *out, slk_store *store, int64_t id, slk_
     slk_status s = slk_store_find_study(store, &out->study, id, err);
     if (s == SLK_OK) s = slk_store_find_label_set(store, &out->labels, out->study.label_set_id, err);
     out->n_ex = out->labels.settings.n_ex;
+    out->n_samples = out->labels.settings.n_samples;
     if (s == SLK_OK) s = load_facts(out, store, err);
     if (s == SLK_OK && !index_facts(&index, out)) s = no_memory(store, err);
     if (s == SLK_OK) s = load_labels(out, store, &index, err);

@@ -29,6 +29,8 @@ typedef struct slk_report_seen {
     uint16_t n_greedy, n_sampled;
 } slk_report_seen;
 
+typedef struct slk_exposure slk_exposure; /* exposure.h */
+
 typedef struct slk_report_fact {
     uint64_t id;
     const char *relation, *question, *answer; /* answer: the canonical one */
@@ -37,10 +39,12 @@ typedef struct slk_report_fact {
     bool ood, in_study; /* in dev, test, ood or the D of a run */
     int8_t category;    /* slk_category; -1: not labelled, or unlabelable */
     double p_greedy, p_sampled, p_gold;
-    double p_true;           /* NAN: not measured */
-    int8_t *category_by_n;   /* [n_ex] category had there been 1, 2, ... prompts */
-    slk_report_seen *seen;   /* [n_seen] most frequent first */
-    size_t n_seen, n_unseen; /* kept, and how many different ones more there were */
+    double p_true;                /* NAN: not measured */
+    int8_t *category_by_n;        /* [n_ex] category had there been 1, 2, ... prompts */
+    int8_t *category_by_samples;  /* [n_samples + 1] ... or 0, 1, ... samples of each prompt */
+    const slk_exposure *exposure; /* NULL: not known */
+    slk_report_seen *seen;        /* [n_seen] most frequent first */
+    size_t n_seen, n_unseen;      /* kept, and how many different ones more there were */
 } slk_report_fact;
 
 /* Facts in the order of bits. */
@@ -72,7 +76,7 @@ typedef struct slk_report_run {
 typedef struct slk_dataset {
     slk_study_info study;
     slk_label_set_info labels;
-    unsigned n_ex;
+    unsigned n_ex, n_samples;
     slk_report_fact *facts; /* [n_facts] in the order of the fact set */
     size_t n_facts;
     slk_report_set sets[SLK_N_STUDY_SETS]; /* the one of SLK_SET_TRAIN stays empty: each run has its own */

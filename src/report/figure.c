@@ -89,6 +89,23 @@ static const figure_entry FIGURES[SLK_N_FIGURES] = {
                        "paper, filled at convergence.",
                        &slk_draw_table8,
                        {"idk-better-answers", "idk-better-answers-late", "idk-no-overfitting"}},
+    [SLK_FIGURE_TRUTH] =
+        {"truth",
+         "",
+         "What was written of a fact, and what the labels make of it",
+         "Share of facts in each category, in %. Right answers are counted in one pass over the corpus that "
+         "the model was pre-trained on.",
+         &slk_draw_truth,
+         {NULL}},
+    [SLK_FIGURE_TRUTH_STEPS] =
+        {"truth-prompts",
+         "",
+         "How often the labels are wrong, by how much is asked",
+         "A fact that the model never saw should be Unknown, one that it saw should not. Left: the "
+         "first so many prompts. Right: the first so many samples of every prompt, 0: greedy alone. "
+         "Bands: 95% intervals over facts.",
+         &slk_draw_truth_steps,
+         {NULL}},
 };
 
 const char *slk_figure_name(slk_figure figure)
@@ -164,6 +181,9 @@ bool slk_figure_is_there(const slk_analysis *a, slk_figure figure)
         return any;
     case SLK_FIGURE_T8:
         return a->idk.is_there;
+    case SLK_FIGURE_TRUTH:
+    case SLK_FIGURE_TRUTH_STEPS:
+        return a->truth.is_there;
     case SLK_N_FIGURES:
         break;
     }
@@ -183,6 +203,7 @@ static void collect_sentences(slk_buf *b, const slk_analysis *a, slk_figure figu
         if (f) slk_buf_addf(b, "%s%s", b->len ? " " : "", f->sentence);
         if (b->len > 260) break; /* a caption, not an essay */
     }
+    if (figure == SLK_FIGURE_TRUTH && a->truth.sentence) slk_buf_add_str(b, a->truth.sentence);
 }
 
 static double draw_head(slk_svg *svg, const slk_analysis *a, slk_figure figure, double width)
@@ -205,6 +226,11 @@ static double head_height(const slk_analysis *a, slk_figure figure, double width
 
 static void source_line(char *out, size_t n, const slk_analysis *a, slk_figure figure)
 {
+    if (!*FIGURES[figure].paper_name) {
+        snprintf(out, n, "Labels of %.60s; study %.40s. slick " SLICK_VERSION, a->ds->labels.settings.model_name,
+                 a->ds->study.name);
+        return;
+    }
     snprintf(out, n, "%s of %s on %.60s; study %.40s, %zu seed%s, learning rate %s. slick " SLICK_VERSION,
              FIGURES[figure].paper_name, SLK_PAPER_NAME, a->ds->labels.settings.model_name, a->ds->study.name,
              a->n_seeds, a->n_seeds == 1 ? "" : "s", slk_say_lr(a->lr).text);

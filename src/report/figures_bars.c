@@ -297,7 +297,7 @@ static const char *const category_class[SLK_N_CATEGORIES] = {"fill c-highly", "f
                                                              "fill c-unknown"};
 static const char *const category_ink[SLK_N_CATEGORIES] = {"on-fill", "on-maybe", "on-weakly", "on-fill"};
 
-static void share_bar(slk_svg *svg, slk_box bar, const double *share, bool is_total)
+void slk_draw_share_bar(slk_svg *svg, slk_box bar, const double *share, bool is_total)
 {
     double x = bar.x;
     for (int c = 0; c < SLK_N_CATEGORIES; c++) {
@@ -347,7 +347,7 @@ static void draw_table3(slk_svg *svg, const slk_analysis *a, slk_box box)
     }
     slk_svg_text(svg, box.x, bar.y + 14, SLK_ANCHOR_START, "note", narrow ? "PaLM 2-M" : "PaLM 2-M, all");
     slk_svg_open(svg, "quiet");
-    share_bar(svg, bar, slk_paper_shares, true);
+    slk_draw_share_bar(svg, bar, slk_paper_shares, true);
     slk_svg_close(svg);
     bar.y += ROW_T3;
     for (int t = 0; t < SLK_N_COUNTS; t++) {
@@ -358,7 +358,7 @@ static void draw_table3(slk_svg *svg, const slk_analysis *a, slk_box box)
         bar.y += GROUP_T3 - ROW_T3;
         slk_svg_textf(svg, box.x, bar.y + 14, SLK_ANCHOR_START, "row",
                       narrow && t == SLK_COUNTS_OOD ? "all o.o.d." : "all %s", count_names[t]);
-        share_bar(svg, bar, share, true);
+        slk_draw_share_bar(svg, bar, share, true);
         if (!narrow) slk_svg_text(svg, box.x + box.width, bar.y + 14, SLK_ANCHOR_END, "tick", slk_say_count(all).text);
         bar.y += ROW_T3;
         if (t == SLK_COUNTS_TRAIN) continue; /* its relations are those of test, with like shares */
@@ -370,7 +370,7 @@ static void draw_table3(slk_svg *svg, const slk_analysis *a, slk_box box)
             char name[80];
             snprintf(name, sizeof name, "%.*s", narrow ? 9 : 18, *rows[i]->relation ? rows[i]->relation : "(none)");
             slk_svg_text(svg, box.x + 12, bar.y + 14, SLK_ANCHOR_START, "row-light", name);
-            share_bar(svg, bar, share, false);
+            slk_draw_share_bar(svg, bar, share, false);
             if (!narrow)
                 slk_svg_text(svg, box.x + box.width, bar.y + 14, SLK_ANCHOR_END, "tick", slk_say_count(n).text);
             bar.y += ROW_T3;

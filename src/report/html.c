@@ -52,9 +52,10 @@ static void add_figure(slk_buf *b, const slk_report *report, const slk_analysis 
         slk_svg_release(&svg);
     }
     slk_buf_addf(b,
-                 "<figcaption>%s <span class=\"files\">%s in the paper. <a href=\"figures/%s%s.svg\">SVG</a>, "
+                 "<figcaption>%s <span class=\"files\">%s%s<a href=\"figures/%s%s.svg\">SVG</a>, "
                  "<a href=\"figures/%s%s.png\">PNG</a></span></figcaption>\n</figure>\n",
-                 slk_figure_note(a, figure), slk_figure_paper_name(figure), slk_figure_name(figure), suffix,
+                 slk_figure_note(a, figure), slk_figure_paper_name(figure),
+                 *slk_figure_paper_name(figure) ? " in the paper. " : "", slk_figure_name(figure), suffix,
                  slk_figure_name(figure), suffix);
 }
 
@@ -127,6 +128,24 @@ static void add_knowledge(slk_buf *b, const slk_report *report, const slk_analys
         s->n_ex, s->n_samples);
     if (slk_figure_is_there(a, SLK_FIGURE_T3)) add_figure(b, report, a, SLK_FIGURE_T3);
     for (int t = SLK_TABLE_3; t <= SLK_TABLE_5; t++) add_table(b, report, a, (slk_report_table)t, false);
+    slk_buf_add_str(b, "</section>\n");
+}
+
+/* Ground truth, where it is known. */
+static void add_truth(slk_buf *b, const slk_report *report, const slk_analysis *a)
+{
+    const slk_truth *t = &a->truth;
+    if (!t->is_there) return;
+    slk_buf_add_str(b,
+                    "<section id=\"truth\"><p class=\"kicker plain\">Ground truth</p>\n<h2>What the labels know of the "
+                    "truth</h2>\n<p>What this model was pre-trained on is known, fact by fact: how often the right "
+                    "answer was written, and how often a wrong one. So the categories can be held against it. ");
+    slk_escape_xml(b, t->sentence);
+    slk_buf_add_str(b, "</p>\n");
+    add_figure(b, report, a, SLK_FIGURE_TRUTH);
+    add_figure(b, report, a, SLK_FIGURE_TRUTH_STEPS);
+    for (int table = SLK_TABLE_TRUTH; table <= SLK_TABLE_TRUTH_STEPS; table++)
+        add_table(b, report, a, (slk_report_table)table, table == SLK_TABLE_TRUTH_RELATIONS);
     slk_buf_add_str(b, "</section>\n");
 }
 
@@ -314,6 +333,7 @@ void slk_report_html(slk_buf *b, const slk_report *report)
     slk_html_advice(b, a);
     for (size_t i = 0; i < SLK_N_SECTIONS; i++) add_section(b, report, a, &slk_sections[i]);
     add_knowledge(b, report, a);
+    add_truth(b, report, a);
     for (size_t i = 1; i < report->n; i++) add_second_rate(b, report, &report->by_lr[i]);
     add_facts(b, a);
     add_making(b, report, a);

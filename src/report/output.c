@@ -219,6 +219,10 @@ static slk_status write_tables(output *out, const slk_analysis *a, slk_err *err)
         char name[128];
         slk_buf csv = {0}, markdown = {0};
         slk_grid g;
+        if (!slk_table_is_there(a, (slk_report_table)t)) {
+            s = step(out, err);
+            continue;
+        }
         s = slk_table_make(&g, a, (slk_report_table)t, err);
         if (s == SLK_OK) {
             slk_grid_csv(&csv, &g);

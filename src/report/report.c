@@ -8,8 +8,15 @@
 
 slk_status slk_report_load(slk_report *out, slk_store *store, int64_t id, slk_err *err)
 {
+    return slk_report_load_exposed(out, store, id, NULL, err);
+}
+
+slk_status slk_report_load_exposed(slk_report *out, slk_store *store, int64_t id, const slk_exposure_table *exposure,
+                                   slk_err *err)
+{
     *out = (slk_report){.n = 0};
     slk_status s = slk_dataset_load(&out->ds, store, id, err);
+    if (s == SLK_OK && exposure) s = slk_exposure_load(&out->ds, exposure, err);
     if (s != SLK_OK) return s;
     if (out->ds.n_runs == 0)
         return slk_fail(err, SLK_E_NOT_FOUND, "%s: study %" PRId64 " has no runs yet", slk_store_path(store),
@@ -125,6 +132,21 @@ static json_t *seeds_json(const slk_dataset *ds)
     return list;
 }
 
+static json_t *share_json(const slk_estimate *e)
+{
+    return json_pack("{s:o, s:o, s:o}", "value", number(e->value), "low", number(e->low), "high", number(e->high));
+}
+
+/* In %, with Wilson's intervals. */
+static json_t *truth_json(const slk_truth *t)
+{
+    return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:s}", "never_exposed", (json_int_t)t->n_never, "exposed",
+                     (json_int_t)t->n_exposed, "never_exposed_called_known", share_json(&t->never_known),
+                     "exposed_called_unknown", share_json(&t->seen_unknown), "undisputed_called_unknown",
+                     share_json(&t->undisputed_unknown), "disputed_called_unknown", share_json(&t->disputed_unknown),
+                     "never_exposed_greedy_right", number(t->never_greedy), "sentence", t->sentence);
+}
+
 json_t *slk_report_findings(const slk_report *report)
 {
     const slk_dataset *ds = &report->ds;
@@ -145,6 +167,7 @@ json_t *slk_report_findings(const slk_report *report)
     json_object_set_new(from, "facts", facts);
     json_object_set_new(o, "model", json_string(ds->labels.settings.model_name));
     json_object_set_new(o, "findings", list);
+    if (report->by_lr->truth.is_there) json_object_set_new(o, "ground_truth", truth_json(&report->by_lr->truth));
     if (json_object_set_new(o, "provenance", from) == 0) return o;
     json_decref(o);
     return NULL;

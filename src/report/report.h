@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/progress.h"
 #include "report/analysis.h"
+#include "report/exposure.h"
 
 /* Stays where it was loaded: the analyses point into it. */
 typedef struct slk_report {
@@ -23,6 +24,9 @@ typedef struct slk_report {
 /* Load and analyse study `id` (0: the newest). slk_report_release() in any case. Errors: those of slk_dataset_load();
  * SLK_E_NOT_FOUND (the study has no runs). */
 slk_status slk_report_load(slk_report *out, slk_store *store, int64_t id, slk_err *err);
+/* The same, with what the model was exposed to; NULL: not known. Also the errors of slk_exposure_load(). */
+slk_status slk_report_load_exposed(slk_report *out, slk_store *store, int64_t id, const slk_exposure_table *exposure,
+                                   slk_err *err);
 void slk_report_release(slk_report *report);
 
 /* findings.json. json_decref() it; NULL: out of memory. */

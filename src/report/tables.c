@@ -346,6 +346,12 @@ static void fill_runs(slk_grid *g, const slk_analysis *a)
     }
 }
 
+bool slk_table_is_there(const slk_analysis *a, slk_report_table table)
+{
+    bool is_truth = table == SLK_TABLE_TRUTH || table == SLK_TABLE_TRUTH_RELATIONS || table == SLK_TABLE_TRUTH_STEPS;
+    return !is_truth || a->truth.is_there;
+}
+
 slk_status slk_table_make(slk_grid *g, const slk_analysis *a, slk_report_table table, slk_err *err)
 {
     switch (table) {
@@ -380,6 +386,11 @@ slk_status slk_table_make(slk_grid *g, const slk_analysis *a, slk_report_table t
         break;
     case SLK_TABLE_FIGURE_6:
         fill_epochs(g, a);
+        break;
+    case SLK_TABLE_TRUTH:
+    case SLK_TABLE_TRUTH_RELATIONS:
+    case SLK_TABLE_TRUTH_STEPS:
+        slk_table_fill_truth(g, a, table);
         break;
     case SLK_TABLE_RUNS:
     case SLK_N_TABLES:

@@ -20,12 +20,20 @@ typedef enum slk_report_table {
     SLK_TABLE_FIGURE_5,
     SLK_TABLE_FIGURE_6, /* and 1 */
     SLK_TABLE_RUNS,
+    SLK_TABLE_TRUTH,           /* categories by exposure */
+    SLK_TABLE_TRUTH_RELATIONS, /* guessing */
+    SLK_TABLE_TRUTH_STEPS,     /* fewer prompts and samples */
     SLK_N_TABLES
 } slk_report_table;
 
+/* Is it one of this report's? Those of exposures are not where exposures are not known. */
+bool slk_table_is_there(const slk_analysis *a, slk_report_table table);
 /* Fill g; slk_grid_release() it in any case. Errors: SLK_E_MEMORY. A table of what was not run has no rows, or only the
  * paper's. */
 slk_status slk_table_make(slk_grid *g, const slk_analysis *a, slk_report_table table, slk_err *err);
+
+/* Of slk_table_make(), for the SLK_TABLE_TRUTH ones. */
+void slk_table_fill_truth(slk_grid *g, const slk_analysis *a, slk_report_table table);
 
 /* The facts of the study as CSV: category, probabilities, what the model answered. */
 void slk_facts_csv(slk_buf *b, const slk_analysis *a);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/builtin.h"
 #include "base/file.h"
 #include "base/guess.h"
 #include "know/match.h"
@@ -120,12 +121,12 @@ static bool is_choice(const char *choices, const char *text)
     return false;
 }
 
-/* A path in a file is seen from the file's folder. */
+/* A path in a file is seen from the file's folder; the built-in model has none. */
 static char *resolve(reader *r, const char *text)
 {
     slk_arena *arena = &r->config->arena;
     const char *slash = strrchr(r->config->path, '/');
-    if (text[0] == '/' || !slash) return slk_arena_strndup(arena, text, strlen(text));
+    if (text[0] == '/' || !slash || slk_builtin_is(text)) return slk_arena_strndup(arena, text, strlen(text));
     size_t n_folder = (size_t)(slash - r->config->path) + 1, n_text = strlen(text);
     char *path = slk_arena_alloc(arena, n_folder + n_text + 1, 1);
     if (path) {

@@ -26,7 +26,7 @@
 
 const slk_key slk_study_keys[] = {
     TEXT("", "name", name, "study", NULL, "how the study is called in lists and in its report; at most 63 bytes"),
-    PATH("", "model", model, "model.gguf", true, "the base model: a .gguf file or a Hugging Face directory (one with an adapter is merged first: slick convert --merge)"),
+    PATH("", "model", model, "model.gguf", true, "the base model: a .gguf file, a Hugging Face directory (one with an adapter is merged first: slick convert --merge), or \"builtin:\" in quotes"),
     PATH("", "instruction", instruction, "prompt.txt", false,
          "template of the fine-tuning prompt ({question}), instead of `Answer the following question.`"),
 

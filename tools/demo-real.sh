@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# usage: tools/demo.sh PROGRAM: label 200 real facts with a real language model, and say what to type next.
-# Everything lands in build/demo/; run again, it goes on where it stopped.
+# usage: tools/demo-real.sh PROGRAM: label 200 real facts with a real language model, and say what to type next.
+# Everything lands in build/demo-real/; run again, it goes on where it stopped.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-program=${1:?usage: tools/demo.sh PROGRAM}
-store=build/demo/slick.db
+program=${1:?usage: tools/demo-real.sh PROGRAM}
+store=build/demo-real/slick.db
 relations=P17,P19,P36,P131,P136,P495
 
 say() { printf '\n%s\n' "$*" >&2; }
 
 model=$(tools/get-model.sh smollm2)
-mkdir -p build/demo
+mkdir -p build/demo-real
 
 say "== 1/3  EntityQuestions into the store ($store)"
 "$program" --store "$store" import entityquestions
