@@ -9,7 +9,7 @@
 #include "base/guess.h"
 #include "know/match.h"
 #include "study/keys.h"
-#include "study/yaml.h"
+#include "config/yaml.h"
 
 enum { MAX_FILE_BYTES = 1 << 20 };
 
