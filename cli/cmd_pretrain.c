@@ -1,12 +1,14 @@
 /* slick pretrain: a base model from scratch, of which it is known what it read. */
 #include "command.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/mem.h"
 #include "engine.h"
 #include "format/gguf.h"
@@ -49,7 +51,8 @@ typedef struct pretraining {
     slk_progress progress;
 } pretraining;
 
-/* --- paths ---------------------------------------------------------------------------------------------------------- */
+/* --- paths ----------------------------------------------------------------------------------------------------------
+ */
 
 /* "base.gguf" and ".facts.tsv" give "base.facts.tsv". NULL: out of memory. */
 static char *beside(const char *path, const char *ending)
@@ -78,7 +81,28 @@ static slk_status remove_file(const char *path, slk_err *err)
     return slk_fail(err, SLK_E_IO, "%s: cannot be removed: %s", path, strerror(errno));
 }
 
-/* --- what is there already ------------------------------------------------------------------------------------------ */
+/* What a killed process left half-written of one of the files (base/file.h). */
+static slk_status sweep(const char *path, slk_err *err)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    char *folder = slash ? slk_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : slk_strdup(".");
+    DIR *dir = folder ? opendir(folder) : NULL;
+    slk_status s = folder ? SLK_OK : slk_fail(err, SLK_E_MEMORY, "out of memory");
+    if (folder && !dir) s = slk_fail(err, SLK_E_IO, "%s: cannot read the folder: %s", folder, strerror(errno));
+    size_t n = strlen(name);
+    for (struct dirent *entry; s == SLK_OK && (entry = readdir(dir)) != NULL;) {
+        if (strncmp(entry->d_name, name, n) != 0 || strncmp(entry->d_name + n, ".tmp.", 5) != 0) continue;
+        char *leftover = slk_path_join(folder, entry->d_name);
+        s = leftover ? remove_file(leftover, err) : slk_fail(err, SLK_E_MEMORY, "out of memory");
+        free(leftover);
+    }
+    if (dir) closedir(dir);
+    free(folder);
+    return s;
+}
+
+/* --- what is there already ------------------------------------------------------------------------------------------
+ */
 
 /* Is the finished output that of this plan? *found false: there is none. */
 static slk_status find_output(pretraining *p, bool *found, slk_err *err)
@@ -111,8 +135,8 @@ static slk_status find_checkpoint(pretraining *p, slk_err *err)
     slk_status s = slk_checkpoint_open(&p->checkpoint, p->state, err);
     if (s != SLK_OK) return slk_fail(err, s, "%s (--force starts anew)", err ? err->msg : p->state);
     if (slk_checkpoint_state(p->checkpoint)->finished)
-        return slk_fail(err, SLK_E_STATE, "%s: of a finished run, whose model is not there any more (--force starts anew)",
-                        p->state);
+        return slk_fail(err, SLK_E_STATE,
+                        "%s: of a finished run, whose model is not there any more (--force starts anew)", p->state);
     json_int_t n = json_integer_value(json_object_get(slk_checkpoint_settings(p->checkpoint), "threads"));
     if (!slk_cli_given(&p->cli->threads) && n >= 1 && n <= 1024) p->cli->threads = n;
     return SLK_OK;
@@ -131,7 +155,8 @@ static slk_status compare_begun(pretraining *p, slk_err *err)
     return slk_fail(err, s, "%s (--force starts anew)", err ? err->msg : p->state);
 }
 
-/* --- what the trainer calls ----------------------------------------------------------------------------------------- */
+/* --- what the trainer calls -----------------------------------------------------------------------------------------
+ */
 
 /* One bar for the whole run, rather than one for each pass. */
 static bool report(void *user, const slk_progress_event *event)
@@ -167,11 +192,11 @@ static slk_status record(void *user, const slk_epoch_report *r, slk_err *err)
                      (double)(p->options.n_epochs - r->epoch);
     slk_progress_clear();
     if (p->cli->json) {
-        slk_status s = slk_json_print(stdout,
-                                      json_pack("{s:i, s:I, s:f, s:f, s:f}", "pass", (int)r->epoch, "step",
-                                                (json_int_t)r->step, "loss", r->loss, "lr", lr, "tokens_per_s",
-                                                r->tokens_per_s),
-                                      err);
+        slk_status s =
+            slk_json_print(stdout,
+                           json_pack("{s:i, s:I, s:f, s:f, s:f}", "pass", (int)r->epoch, "step", (json_int_t)r->step,
+                                     "loss", r->loss, "lr", lr, "tokens_per_s", r->tokens_per_s),
+                           err);
         fflush(stdout);
         return s;
     }
@@ -180,13 +205,14 @@ static slk_status record(void *user, const slk_epoch_report *r, slk_err *err)
     return SLK_OK;
 }
 
-/* --- the run -------------------------------------------------------------------------------------------------------- */
+/* --- the run --------------------------------------------------------------------------------------------------------
+ */
 
 static slk_status prepare(pretraining *p, slk_err *err)
 {
     char *archive = NULL;
     slk_status s = slk_pretrain_plan_read(&p->work.plan, p->cli->args[0], err);
-    if (s == SLK_OK && slk_cli_given(&p->cli->seed)) p->work.plan.seed = (int64_t)(p->cli->seed >> 1 << 1 | (p->cli->seed & 1));
+    if (s == SLK_OK && slk_cli_given(&p->cli->seed)) p->work.plan.seed = (int64_t)p->cli->seed;
     if (s == SLK_OK && strcmp(p->work.plan.facts, "entityquestions") == 0)
         s = slk_cli_find_entityquestions(&archive, err);
     if (s == SLK_OK) s = slk_pretrain_prepare(&p->work, archive, err);
@@ -201,7 +227,9 @@ static slk_status prepare(pretraining *p, slk_err *err)
 static slk_status start(pretraining *p, slk_err *err)
 {
     const slk_corpus_rows *rows = &p->work.rows;
+    const char *const files[] = {opt.output, p->table, p->state, p->init};
     slk_status s = p->cli->force ? remove_file(p->state, err) : SLK_OK;
+    for (size_t i = 0; i < 4 && s == SLK_OK; i++) s = sweep(files[i], err);
     if (s == SLK_OK) s = slk_pretrain_write_init(p->init, &p->work.plan, &p->work.vocabulary, p->made_of_text, err);
     if (!p->cli->dtype) p->cli->dtype = "f32"; /* the recipe's, and the same on any processor */
     if (s == SLK_OK) s = slk_cli_load_trainable(&p->model, p->cli, p->init, err);
@@ -231,8 +259,7 @@ static void note_begin(const pretraining *p)
                  p->options.n_epochs,
                  slk_show_count((w->rows.n + (size_t)p->options.batch - 1) / (size_t)p->options.batch).text,
                  slk_compute_kernel_set(p->model->compute), slk_compute_n_threads(p->model->compute));
-    if (p->checkpoint)
-        slk_cli_note(p->cli, "%s: goes on after step %lld", opt.output, (long long)state->step);
+    if (p->checkpoint) slk_cli_note(p->cli, "%s: goes on after step %lld", opt.output, (long long)state->step);
 }
 
 static slk_status finish(pretraining *p, slk_err *err)
@@ -241,10 +268,11 @@ static slk_status finish(pretraining *p, slk_err *err)
     if (s == SLK_OK) s = remove_file(p->init, err);
     if (s == SLK_OK) slk_cli_note(p->cli, "%s: the model; %s: what it read of each fact", opt.output, p->table);
     if (s != SLK_OK || !p->cli->json) return s;
-    return slk_cli_json(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "model", opt.output, "facts", p->table, "n_facts",
-                                  (json_int_t)p->work.facts.n, "n_mentions", (json_int_t)p->work.corpus.n_mentions,
-                                  "n_instruct", (json_int_t)p->work.corpus.n_instruct, "n_rows",
-                                  (json_int_t)p->work.rows.n, "vocabulary", (json_int_t)p->work.vocabulary.n),
+    return slk_cli_json(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "model", opt.output, "facts", p->table,
+                                  "n_facts", (json_int_t)p->work.facts.n, "n_mentions",
+                                  (json_int_t)p->work.corpus.n_mentions, "n_instruct",
+                                  (json_int_t)p->work.corpus.n_instruct, "n_rows", (json_int_t)p->work.rows.n,
+                                  "vocabulary", (json_int_t)p->work.vocabulary.n),
                         err);
 }
 

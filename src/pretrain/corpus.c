@@ -123,10 +123,9 @@ static bool add_mentions(slk_corpus *c, size_t fact, uint32_t n, slk_place place
     const slk_pretrain_statements *s = slk_pretrain_plan_find_statements(c->plan, f->relation);
     if (!slk_grow(&c->mentions, &c->cap_mentions, c->n_mentions + n, sizeof *c->mentions)) return false;
     for (uint32_t i = 0; i < n; i++, ++*number) {
-        uint32_t statement =
-            place == SLK_PLACE_LIST
-                ? 0
-                : (uint32_t)slk_draw_below(c->plan->seed, SLK_DRAW_TEMPLATE, f->id, *number, (uint64_t)s->n);
+        uint32_t statement = place == SLK_PLACE_LIST ? 0
+                                                     : (uint32_t)slk_draw_below(c->plan->seed, SLK_DRAW_TEMPLATE, f->id,
+                                                                                *number, (uint64_t)s->n);
         c->mentions[c->n_mentions++] =
             (slk_mention){.fact = (uint32_t)fact,
                           .statement = statement,

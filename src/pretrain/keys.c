@@ -88,8 +88,10 @@ static const char *type_of(char *out, size_t n, const slk_plan_key *key)
 
 /* What no table can say: kinds and statements. */
 static const char LISTS[] =
-    "\n# Kinds of facts: what a pass over the corpus mentions of each. `share`: % of the facts, drawn in each relation\n"
-    "# and split; what is left over is in no mention at all. `mentions: [low, high]`: so many, all right, half of them\n"
+    "\n# Kinds of facts: what a pass over the corpus mentions of each. `share`: % of the facts, drawn in each "
+    "relation\n"
+    "# and split; what is left over is in no mention at all. `mentions: [low, high]`: so many, all right, half of "
+    "them\n"
     "# in lists (\"Q: ... A: ...\") and half in statements. Or the number of mentions with the right and with a wrong\n"
     "# answer (that of another fact of the relation, always the same one): `list: [right, wrong]`, `text: [right,\n"
     "# wrong]`.\n"
@@ -107,9 +109,10 @@ static const char LISTS[] =
 void slk_pretrain_plan_add_template(slk_buf *out)
 {
     const char *section = "";
-    slk_buf_add_str(out, "# A plan for slick: slick pretrain FILE -o base.gguf. Every key is here; those that you leave "
-                         "out have the\n# value shown, but kinds and statements, which are needed. docs/pretrain.md "
-                         "explains them.\n\n");
+    slk_buf_add_str(out,
+                    "# A plan for slick: slick pretrain FILE -o base.gguf. Every key is here; those that you leave "
+                    "out have the\n# value shown, but kinds and statements, which are needed. docs/pretrain.md "
+                    "explains them.\n\n");
     for (size_t i = 0; i < slk_n_plan_keys; i++) {
         const slk_plan_key *key = &slk_plan_keys[i];
         char type[120];

@@ -75,11 +75,13 @@ static bool is_choice(const char *choices, const char *text)
 
 static void describe(char *out, size_t n, const slk_plan_key *key)
 {
-    static const char *const KINDS[] = {[SLK_PLAN_TEXT] = "a text",         [SLK_PLAN_CHOICE] = "",
-                                        [SLK_PLAN_BOOL] = "true or false",  [SLK_PLAN_INT] = "a whole number",
+    static const char *const KINDS[] = {[SLK_PLAN_TEXT] = "a text",          [SLK_PLAN_CHOICE] = "",
+                                        [SLK_PLAN_BOOL] = "true or false",   [SLK_PLAN_INT] = "a whole number",
                                         [SLK_PLAN_COUNT] = "a whole number", [SLK_PLAN_REAL] = "a number"};
     if (key->kind == SLK_PLAN_CHOICE)
         snprintf(out, n, "one of %s", key->choices);
+    else if (key->max > 1e15)
+        snprintf(out, n, "%s, %.15g or more", KINDS[key->kind], key->min);
     else if (key->min < key->max)
         snprintf(out, n, "%s from %.15g to %.15g%s", KINDS[key->kind], key->min, key->max,
                  key->kind == SLK_PLAN_COUNT ? ", or all" : "");
@@ -179,8 +181,7 @@ static slk_status read_kind(const reader *r, slk_pretrain_kind *kind, const slk_
     }
     if (s != SLK_OK) return s;
     if (!kind->name) return wrong(r, "kinds.name", node, "a name");
-    if (mentions && places)
-        return wrong(r, "kinds.mentions", mentions, "either mentions, or list and text");
+    if (mentions && places) return wrong(r, "kinds.mentions", mentions, "either mentions, or list and text");
     return SLK_OK;
 }
 
@@ -245,8 +246,10 @@ const slk_pretrain_statements *slk_pretrain_plan_find_statements(const slk_pretr
     const slk_pretrain_statements *others = NULL;
     for (size_t i = 0; i < plan->n_statements; i++) {
         const slk_pretrain_statements *s = &plan->statements[i];
-        if (!s->relation[0]) others = s;
-        else if (strcmp(s->relation, relation) == 0) return s;
+        if (!s->relation[0])
+            others = s;
+        else if (strcmp(s->relation, relation) == 0)
+            return s;
     }
     return others;
 }

@@ -15,9 +15,9 @@ static slk_status train_vocabulary(slk_pretrain *p, slk_err *err)
 {
     slk_buf text = {0};
     slk_corpus_add_texts(&text, &p->corpus);
-    slk_status s = text.failed ? slk_fail(err, SLK_E_MEMORY, "out of memory for the corpus")
-                               : slk_vocabulary_train(&p->vocabulary, text.data, text.len,
-                                                      (size_t)p->plan.model.vocabulary, err);
+    slk_status s =
+        text.failed ? slk_fail(err, SLK_E_MEMORY, "out of memory for the corpus")
+                    : slk_vocabulary_train(&p->vocabulary, text.data, text.len, (size_t)p->plan.model.vocabulary, err);
     slk_buf_release(&text);
     if (s != SLK_OK) return s;
     const slk_vocab vocab = slk_vocabulary_describe(&p->vocabulary);

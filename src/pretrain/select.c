@@ -131,8 +131,7 @@ static slk_status read_facts(slk_facts *out, const slk_pretrain_plan *plan, cons
 
 static slk_status check_statements(const slk_facts *facts, const slk_pretrain_plan *plan, slk_err *err)
 {
-    if (facts->n == 0)
-        return slk_fail(err, SLK_E_FORMAT, "%s: select: no fact of %s is left", plan->path, plan->facts);
+    if (facts->n == 0) return slk_fail(err, SLK_E_FORMAT, "%s: select: no fact of %s is left", plan->path, plan->facts);
     for (size_t i = 0; i < facts->n; i++)
         if (!slk_pretrain_plan_find_statements(plan, facts->items[i].relation))
             return slk_fail(err, SLK_E_FORMAT, "%s: statements: none for relation '%s', and no others", plan->path,
@@ -151,8 +150,8 @@ static slk_status select_facts(slk_facts *out, slk_facts *all, const slk_groups 
     for (size_t i = 0; ok && i < all->n; i++) {
         const slk_fact *f = &all->items[i];
         if (!is_allowed(plan, f)) continue;
-        c[n++] = (candidate){slk_draw_u64(plan->seed, SLK_DRAW_FACT, f->id, 0), f->id, groups->of[i], i,
-                             RANKS[f->split]};
+        c[n++] =
+            (candidate){slk_draw_u64(plan->seed, SLK_DRAW_FACT, f->id, 0), f->id, groups->of[i], i, RANKS[f->split]};
     }
     if (ok) qsort(c, n, sizeof *c, compare_candidates);
     ok = ok && take_all(taken, plan, all, c, n);

@@ -124,7 +124,8 @@ static bool count_line(trainer *t, slk_buf *marked, const char *line, size_t n)
     for (size_t i = 0; i < marked->len;) {
         const char *at = marked->data + i;
         size_t len = strncmp(at, SPACE, n_space) == 0 ? n_space : 0, begin = len;
-        while (i + len < marked->len && is_letter((unsigned char)at[len]) && strncmp(at + len, SPACE, n_space) != 0) len++;
+        while (i + len < marked->len && is_letter((unsigned char)at[len]) && strncmp(at + len, SPACE, n_space) != 0)
+            len++;
         if (len == begin && begin == 0) len = 1; /* punctuation */
         if (!count_word(t, at, len)) return false;
         i += len;
@@ -210,8 +211,7 @@ static slk_status add_characters(trainer *t)
     slk_status s = list ? SLK_OK : no_memory(t);
     size_t n = 0, room = (t->n_tokens - SLK_VOCABULARY_FIRST + 1) / 2;
     for (size_t i = 0; list && i < counts.n_slots; i++)
-        if (counts.slots[i].key)
-            list[n++] = (character){(uint32_t)(counts.slots[i].key - 1), counts.slots[i].value};
+        if (counts.slots[i].key) list[n++] = (character){(uint32_t)(counts.slots[i].key - 1), counts.slots[i].value};
     if (list) qsort(list, n, sizeof *list, compare_characters);
     for (size_t i = 0; i < n && i < room && s == SLK_OK; i++) {
         char text[4];

@@ -11,8 +11,8 @@
 
 typedef struct slk_optimizer_options {
     double beta1, beta2, eps;
-    double decay; /* of every trained tensor, towards its center (slk_param) */
-    double clip;  /* the gradient's norm is at most this; 0: any */
+    double decay;             /* of every trained tensor, towards its center (slk_param) */
+    double clip;              /* the gradient's norm is at most this; 0: any */
     bool decay_matrices_only; /* gains and biases do not decay */
 } slk_optimizer_options;
 
