@@ -24,7 +24,7 @@
 static struct {
     const char *output;
     double save_every;
-    bool new_plan;
+    bool new_plan, table;
 } opt;
 
 static const slk_option OPTIONS[] = {
@@ -32,6 +32,7 @@ static const slk_option OPTIONS[] = {
     SLK_OPT_REAL("save-every", &opt.save_every, "MIN", "1", 0, 100000,
                  "minutes between checkpoints inside a pass; 0: none"),
     SLK_OPT_FLAG("new", &opt.new_plan, "print a commented plan instead"),
+    SLK_OPT_FLAG("table", &opt.table, "print the keys of a plan as a table in Markdown instead"),
     SLK_OPT_END};
 
 typedef struct pretraining {
@@ -304,10 +305,13 @@ static void release(pretraining *p)
     slk_pretrain_release(&p->work);
 }
 
-static slk_status print_plan(slk_err *err)
+static slk_status print_keys(slk_err *err)
 {
     slk_buf text = {0};
-    slk_pretrain_plan_add_template(&text);
+    if (opt.table)
+        slk_pretrain_plan_add_table(&text);
+    else
+        slk_pretrain_plan_add_template(&text);
     bool ok = !text.failed;
     if (ok) fwrite(text.data, 1, text.len, stdout);
     slk_buf_release(&text);
@@ -318,7 +322,8 @@ static slk_status run(slk_cli *cli, slk_err *err)
 {
     pretraining p = {.cli = cli};
     bool finished = false;
-    if (opt.new_plan) return cli->n_args ? slk_cli_usage(cli, err, "--new takes no plan") : print_plan(err);
+    if (opt.new_plan || opt.table)
+        return cli->n_args ? slk_cli_usage(cli, err, "--new and --table take no plan") : print_keys(err);
     if (cli->n_args == 0) return slk_cli_usage(cli, err, "PLAN is missing (slick pretrain --new prints one)");
     cli->output = opt.output;
     slk_status s = name_files(&p, err);
@@ -342,7 +347,7 @@ const slk_command slk_cmd_pretrain = {
     .name = "pretrain",
     .group = SLK_GROUP_TRAIN,
     .summary = "make a small base model of facts, so that it is known what it read",
-    .synopsis = "PLAN.yaml -o FILE.gguf\n--new",
+    .synopsis = "PLAN.yaml -o FILE.gguf\n--new | --table",
     .about =
         "Trains a vocabulary and a Llama-style model from scratch on a corpus that is written from facts as PLAN says: "
         "how often each kind of fact is mentioned, with the right answer and with a wrong one, in lists of questions, "

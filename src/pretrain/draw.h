@@ -17,6 +17,7 @@ typedef enum slk_draw {
     SLK_DRAW_OFFSET = 8,   /* where a relation's kinds begin */
 } slk_draw;
 
+/* 64 random bits of a fact, the i-th for that purpose. */
 static inline uint64_t slk_draw_u64(int64_t seed, slk_draw what, uint64_t fact, uint32_t i)
 {
     return slk_rng_u64((uint64_t)seed, SLK_PURPOSE_PRETRAIN, fact, (uint32_t)what, i, 0);
