@@ -194,10 +194,9 @@ static slk_status record(void *user, const slk_epoch_report *r, slk_err *err)
     slk_progress_clear();
     if (p->cli->json) {
         slk_status s =
-            slk_json_print(stdout,
-                           json_pack("{s:i, s:I, s:f, s:f, s:f}", "pass", (int)r->epoch, "step", (json_int_t)r->step,
-                                     "loss", r->loss, "lr", lr, "tokens_per_s", r->tokens_per_s),
-                           err);
+            slk_cli_json(json_pack("{s:i, s:I, s:f, s:f, s:f}", "pass", (int)r->epoch, "step", (json_int_t)r->step,
+                                   "loss", r->loss, "lr", lr, "tokens_per_s", r->tokens_per_s),
+                         err);
         fflush(stdout);
         return s;
     }
