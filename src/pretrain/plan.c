@@ -1,14 +1,11 @@
 #include "pretrain/plan.h"
 
-#include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
-#include "base/guess.h"
-#include "config/yaml.h"
+#include "config/scalar.h"
 #include "pretrain/fill.h"
 #include "pretrain/keys.h"
 
@@ -33,45 +30,6 @@ static slk_status wrong(const reader *r, const char *key, const slk_yaml *node, 
 }
 
 /* --- scalars ------------------------------------------------------------------------------------------------------ */
-
-static bool parse_whole(int64_t *out, const char *text)
-{
-    if (!*text || text[strspn(text, "0123456789")]) return false;
-    errno = 0;
-    *out = strtoll(text, NULL, 10);
-    return errno == 0;
-}
-
-/* strtod alone takes hexadecimal, "inf", "nan" and white space. */
-static bool parse_number(double *out, const char *text)
-{
-    char *end;
-    if (!*text || text[strspn(text, "0123456789+-.eE")]) return false;
-    *out = strtod(text, &end);
-    return *end == 0 && isfinite(*out);
-}
-
-static bool get_int(int64_t *out, const slk_yaml *node, double min, double max)
-{
-    return node->kind == SLK_YAML_SCALAR && !node->quoted && parse_whole(out, node->text) && (double)*out >= min &&
-           (double)*out <= max;
-}
-
-static bool get_real(double *out, const slk_yaml *node, double min, double max)
-{
-    return node->kind == SLK_YAML_SCALAR && !node->quoted && parse_number(out, node->text) && *out >= min &&
-           *out <= max;
-}
-
-static bool is_choice(const char *choices, const char *text)
-{
-    size_t n = strlen(text);
-    for (const char *at = choices; n && at && !strchr(text, '|'); at = strchr(at, '|')) {
-        if (*at == '|') at++;
-        if (strncmp(at, text, n) == 0 && (at[n] == '|' || at[n] == 0)) return true;
-    }
-    return false;
-}
 
 static void describe(char *out, size_t n, const slk_plan_key *key)
 {
@@ -104,11 +62,12 @@ static slk_status put_value(const reader *r, const slk_plan_key *key, const slk_
     switch (key->kind) {
     case SLK_PLAN_TEXT:
     case SLK_PLAN_CHOICE:
-        ok = is_scalar && node->text[0] && (key->kind == SLK_PLAN_TEXT || is_choice(key->choices, node->text));
+        ok = is_scalar && node->text[0] &&
+             (key->kind == SLK_PLAN_TEXT || slk_scalar_is_choice(key->choices, node->text));
         if (ok) return copy_text(r, into, node->text);
         break;
     case SLK_PLAN_BOOL:
-        ok = is_scalar && !node->quoted && is_choice("true|false", node->text);
+        ok = is_scalar && !node->quoted && slk_scalar_is_choice("true|false", node->text);
         if (ok) *(bool *)into = node->text[0] == 't';
         break;
     case SLK_PLAN_COUNT:
@@ -116,13 +75,13 @@ static slk_status put_value(const reader *r, const slk_plan_key *key, const slk_
         if (ok)
             *(int64_t *)into = SLK_PRETRAIN_ALL;
         else
-            ok = get_int(into, node, key->min, key->max);
+            ok = slk_scalar_int(into, node, key->min, key->max);
         break;
     case SLK_PLAN_INT:
-        ok = get_int(into, node, key->min, key->max);
+        ok = slk_scalar_int(into, node, key->min, key->max);
         break;
     case SLK_PLAN_REAL:
-        ok = get_real(into, node, key->min, key->max);
+        ok = slk_scalar_real(into, node, key->min, key->max);
         break;
     }
     if (ok) return SLK_OK;
@@ -146,8 +105,8 @@ static slk_status set_defaults(const reader *r)
 /* [a, b], both whole numbers. */
 static slk_status read_pair(const reader *r, const char *key, const slk_yaml *node, int64_t *a, int64_t *b)
 {
-    if (node->kind == SLK_YAML_LIST && node->n == 2 && get_int(a, node->first, 0, MAX_MENTIONS) &&
-        get_int(b, node->first->next, 0, MAX_MENTIONS))
+    if (node->kind == SLK_YAML_LIST && node->n == 2 && slk_scalar_int(a, node->first, 0, MAX_MENTIONS) &&
+        slk_scalar_int(b, node->first->next, 0, MAX_MENTIONS))
         return SLK_OK;
     return wrong(r, key, node, "a list of two whole numbers from 0 to 1000");
 }
@@ -164,7 +123,7 @@ static slk_status read_kind(const reader *r, slk_pretrain_kind *kind, const slk_
                 return wrong(r, "kinds.name", v, "a name");
             s = copy_text(r, &kind->name, v->text);
         } else if (strcmp(v->key, "share") == 0) {
-            if (!get_real(&kind->share, v, 0, 100)) return wrong(r, "kinds.share", v, "a number from 0 to 100");
+            if (!slk_scalar_real(&kind->share, v, 0, 100)) return wrong(r, "kinds.share", v, "a number from 0 to 100");
         } else if (strcmp(v->key, "mentions") == 0) {
             s = read_pair(r, "kinds.mentions", mentions = v, &kind->mentions_low, &kind->mentions_high);
             if (s == SLK_OK && (kind->mentions_low > kind->mentions_high || kind->mentions_low < 1))
