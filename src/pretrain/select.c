@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "data/groups.h"
 #include "data/import.h"
+#include "pretrain/counts.h"
 #include "pretrain/draw.h"
 
 /* A fact in the order in which facts are looked at: relation, then test, dev, train, then drawn. */
@@ -25,32 +26,10 @@ static int compare_candidates(const void *a, const void *b)
     return (x->id > y->id) - (x->id < y->id);
 }
 
-/* A set of texts, by hash: of subjects in a relation, and of answers with their counts. */
-typedef struct tally {
-    uint64_t *hashes;
-    size_t *counts;
-    size_t n, cap_hashes, cap_counts;
-} tally;
-
-static void tally_release(tally *t)
+/* How often a text was there: a hash table by its hash. NULL: out of memory. */
+static int64_t *find_count(slk_counts *counts, const char *text)
 {
-    free(t->hashes);
-    free(t->counts);
-    *t = (tally){0};
-}
-
-/* How often text was there; NULL: out of memory. Relations are small, so a scan is good enough. */
-static size_t *tally_find(tally *t, const char *text)
-{
-    uint64_t hash = slk_hash_str(0, text);
-    for (size_t i = 0; i < t->n; i++)
-        if (t->hashes[i] == hash) return &t->counts[i];
-    if (!slk_grow(&t->hashes, &t->cap_hashes, t->n + 1, sizeof *t->hashes) ||
-        !slk_grow(&t->counts, &t->cap_counts, t->n + 1, sizeof *t->counts))
-        return NULL;
-    t->hashes[t->n] = hash;
-    t->counts[t->n] = 0;
-    return &t->counts[t->n++];
+    return slk_counts_at(counts, slk_hash_str(0, text) | 1);
 }
 
 static bool is_ascii(const char *text)
@@ -80,38 +59,38 @@ static size_t quota_of(const slk_pretrain_plan *plan, const slk_fact *f)
 
 /* Take from candidates [n] of one relation and split. taken: marks by number of the fact. */
 static bool take(bool *taken, const slk_pretrain_plan *plan, const slk_facts *facts, const candidate *c, size_t n,
-                 tally *subjects)
+                 slk_counts *subjects)
 {
-    tally answers = {0};
+    slk_counts answers = {0};
     size_t quota = quota_of(plan, &facts->items[c[0].fact]), n_taken = 0;
     size_t n_most = (size_t)((double)(quota < n ? quota : n) * plan->select.answer_share / 100);
     if (n_most < 1) n_most = 1;
     bool ok = true;
     for (size_t i = 0; i < n && n_taken < quota && ok; i++) {
         const slk_fact *f = &facts->items[c[i].fact];
-        size_t *subject = tally_find(subjects, f->subject), *answer = tally_find(&answers, f->answers[0]);
+        int64_t *subject = find_count(subjects, f->subject), *answer = find_count(&answers, f->answers[0]);
         ok = subject && answer;
-        if (!ok || *subject || *answer >= n_most) continue;
+        if (!ok || *subject || *answer >= (int64_t)n_most) continue;
         ++*subject;
         ++*answer;
         taken[c[i].fact] = true;
         n_taken++;
     }
-    tally_release(&answers);
+    slk_counts_release(&answers);
     return ok;
 }
 
 /* Marks of all facts that are taken; candidates are in order. */
 static bool take_all(bool *taken, const slk_pretrain_plan *plan, const slk_facts *facts, const candidate *c, size_t n)
 {
-    tally subjects = {0};
+    slk_counts subjects = {0};
     bool ok = true;
     for (size_t i = 0, end; i < n && ok; i = end) {
         for (end = i; end < n && c[end].relation == c[i].relation && c[end].rank == c[i].rank;) end++;
-        if (i > 0 && c[i - 1].relation != c[i].relation) tally_release(&subjects);
+        if (i > 0 && c[i - 1].relation != c[i].relation) slk_counts_release(&subjects);
         ok = take(taken, plan, facts, c + i, end - i, &subjects);
     }
-    tally_release(&subjects);
+    slk_counts_release(&subjects);
     return ok;
 }
 

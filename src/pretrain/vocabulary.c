@@ -6,50 +6,9 @@
 
 #include "base/hash.h"
 #include "base/text.h"
+#include "pretrain/counts.h"
 
 #define SPACE "\xE2\x96\x81" /* U+2581 */
-
-/* A map from 64-bit keys to counts: open addressing, a power of two slots; count 0 and key 0: free. */
-typedef struct slot {
-    uint64_t key;
-    int64_t value;
-} slot;
-
-typedef struct table {
-    slot *slots;
-    size_t n_slots, n_used;
-} table;
-
-static size_t find_slot(const table *t, uint64_t key)
-{
-    size_t i = slk_hash_bytes(&key, sizeof key) & (t->n_slots - 1);
-    while (t->slots[i].key != 0 && t->slots[i].key != key) i = (i + 1) & (t->n_slots - 1);
-    return i;
-}
-
-static bool table_grow(table *t)
-{
-    table bigger = {.n_slots = t->n_slots ? 2 * t->n_slots : 1024, .n_used = t->n_used};
-    bigger.slots = slk_alloc_zero(bigger.n_slots, sizeof *bigger.slots);
-    if (!bigger.slots) return false;
-    for (size_t i = 0; i < t->n_slots; i++)
-        if (t->slots[i].key) bigger.slots[find_slot(&bigger, t->slots[i].key)] = t->slots[i];
-    free(t->slots);
-    *t = bigger;
-    return true;
-}
-
-/* The value of a key, 0 where it is new. NULL: out of memory. key is not 0. */
-static int64_t *table_at(table *t, uint64_t key)
-{
-    if (2 * (t->n_used + 1) > t->n_slots && !table_grow(t)) return NULL;
-    slot *s = &t->slots[find_slot(t, key)];
-    if (s->key == 0) {
-        s->key = key;
-        t->n_used++;
-    }
-    return &s->value;
-}
 
 /* A distinct word: its symbols are trainer.symbols[at, at + n), fewer with every merge. */
 typedef struct word {
@@ -60,9 +19,9 @@ typedef struct word {
 typedef struct trainer {
     slk_vocabulary *out;
     size_t n_tokens, cap_tokens, cap_scores, cap_types;
-    table words;  /* hash of a word -> its number + 1 */
-    table pieces; /* hash of a piece -> its number + 1 */
-    table pairs;  /* left << 32 | right -> how often */
+    slk_counts words;  /* hash of a word -> its number + 1 */
+    slk_counts pieces; /* hash of a piece -> its number + 1 */
+    slk_counts pairs;  /* left << 32 | right -> how often */
     word *list;
     size_t n_words, cap_words;
     slk_bytes *texts; /* [n_words] of the words, in `buf`'s memory or the arena */
@@ -92,7 +51,7 @@ static uint64_t key_of(const char *text, size_t n)
 
 static bool count_word(trainer *t, const char *text, size_t n)
 {
-    int64_t *number = table_at(&t->words, key_of(text, n));
+    int64_t *number = slk_counts_at(&t->words, key_of(text, n));
     if (!number) return false;
     if (*number) {
         t->list[*number - 1].count++;
@@ -158,7 +117,7 @@ static slk_status add_token(trainer *t, const char *text, size_t n, slk_token_ty
         !slk_grow(&v->types, &t->cap_types, v->n + 1, sizeof *v->types))
         return no_memory(t);
     if (type == SLK_TOKEN_NORMAL) {
-        int64_t *number = table_at(&t->pieces, key_of(text, n));
+        int64_t *number = slk_counts_at(&t->pieces, key_of(text, n));
         if (!number) return no_memory(t);
         *number = (int64_t)v->n + 1;
     }
@@ -196,13 +155,13 @@ static int compare_characters(const void *a, const void *b)
 /* The most frequent characters are pieces; others stay bytes. */
 static slk_status add_characters(trainer *t)
 {
-    table counts = {0};
+    slk_counts counts = {0};
     bool ok = true;
     for (size_t w = 0; w < t->n_words && ok; w++) {
         for (size_t i = 0; i < t->texts[w].len && ok;) {
             uint32_t code;
             i += (size_t)slk_utf8_decode(&code, t->texts[w].data + i, t->texts[w].len - i);
-            int64_t *count = table_at(&counts, (uint64_t)code + 1);
+            int64_t *count = slk_counts_at(&counts, (uint64_t)code + 1);
             ok = count != NULL;
             if (ok) *count += t->list[w].count;
         }
@@ -219,16 +178,14 @@ static slk_status add_characters(trainer *t)
         if (s == SLK_OK) t->out->n_characters++;
     }
     free(list);
-    free(counts.slots);
+    slk_counts_release(&counts);
     return s;
 }
 
 /* The piece of that text; -1: none is. */
 static int32_t find_piece(trainer *t, const char *text, size_t n)
 {
-    if (t->pieces.n_slots == 0) return -1;
-    const slot *s = &t->pieces.slots[find_slot(&t->pieces, key_of(text, n))];
-    return s->key ? (int32_t)(s->value - 1) : -1;
+    return (int32_t)slk_counts_get(&t->pieces, key_of(text, n)) - 1;
 }
 
 /* --- merges ------------------------------------------------------------------------------------------------------- */
@@ -244,7 +201,7 @@ static bool count_pairs(trainer *t, const word *w, int64_t sign)
     for (size_t i = 0; i + 1 < w->n; i++) {
         uint64_t pair = pair_of(t->symbols[w->at + i], t->symbols[w->at + i + 1]);
         if (!pair) continue;
-        int64_t *count = table_at(&t->pairs, pair);
+        int64_t *count = slk_counts_at(&t->pairs, pair);
         if (!count) return false;
         *count += sign * w->count;
     }
@@ -275,7 +232,7 @@ static uint64_t find_best(const trainer *t)
     uint64_t best = 0;
     int64_t most = 1;
     for (size_t i = 0; i < t->pairs.n_slots; i++) {
-        const slot *s = &t->pairs.slots[i];
+        const slk_count *s = &t->pairs.slots[i];
         if (s->key && (s->value > most || (s->value == most && best && s->key < best))) {
             best = s->key;
             most = s->value;
@@ -348,9 +305,9 @@ slk_status slk_vocabulary_train(slk_vocabulary *out, const char *text, size_t n_
     if (s == SLK_OK) s = add_characters(&t);
     if (s == SLK_OK) s = split_words(&t);
     if (s == SLK_OK) s = merge_all(&t);
-    free(t.words.slots);
-    free(t.pieces.slots);
-    free(t.pairs.slots);
+    slk_counts_release(&t.words);
+    slk_counts_release(&t.pieces);
+    slk_counts_release(&t.pairs);
     free(t.list);
     free(t.texts);
     free(t.symbols);
