@@ -73,6 +73,7 @@ static slk_status work_on(work *w, slk_study_session *s, const slk_study_run *ru
     }
     const slk_progress progress = {on_progress, w};
     const slk_study_job job = {.store = s->store,
+                               .study = s->study,
                                .plan = &s->plan,
                                .run = run,
                                .worker = worker,

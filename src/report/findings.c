@@ -312,8 +312,10 @@ static bool add_item4(slk_analysis *a)
     static const claim claims[4] = {
         {"b-known-positive", 4, "Each fitted Known fact helps", "points", SLK_ABOVE_ZERO, 0, 7.3},
         {"b-unknown-negative", 4, "Each fitted Unknown fact hurts", "points", SLK_BELOW_ZERO, 0, -8.3},
-        {"b-known-positive-ood", 4, "\xE2\x80\xA6 helps out of distribution", "points", SLK_ABOVE_ZERO, 0, 3.2},
-        {"b-unknown-negative-ood", 4, "\xE2\x80\xA6 hurts out of distribution", "points", SLK_BELOW_ZERO, 0, -3.0},
+        {"b-known-positive-ood", 4, "Each fitted Known fact helps out of distribution, too", "points", SLK_ABOVE_ZERO,
+         0, 3.2},
+        {"b-unknown-negative-ood", 4, "Each fitted Unknown fact hurts out of distribution, too", "points",
+         SLK_BELOW_ZERO, 0, -3.0},
     };
     bool ok = true;
     for (int k = 0; k < 4 && ok; k++) {

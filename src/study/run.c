@@ -279,7 +279,6 @@ static slk_status prepare(slk_running *r, slk_err *err)
 static slk_status start(slk_running *r, slk_err *err)
 {
     const slk_study_job *job = r->job;
-    char kernels[sizeof job->run->kernels];
     slk_status s = slk_params_create(&r->params, r->model, r->frozen, r->lora.rank ? &r->lora : NULL, err);
     if (s == SLK_OK) s = slk_trainer_create(&r->trainer, r->params, r->sequences, r->examples.n, &r->options, err);
     if (s == SLK_OK && r->checkpoint) {
@@ -290,11 +289,11 @@ static slk_status start(slk_running *r, slk_err *err)
     if (s != SLK_OK) return s;
     slk_checkpoint_close(r->checkpoint);
     r->checkpoint = NULL;
-    snprintf(kernels, sizeof kernels, "%.40s %s %dt %lldr", slk_compute_kernel_set(r->model->compute),
+    snprintf(r->kernels, sizeof r->kernels, "%.40s %s %dt %lldr", slk_compute_kernel_set(r->model->compute),
              slk_compute_dtype(r->model->compute) == SLK_DTYPE_BF16 ? "bf16" : "f32",
              slk_compute_n_threads(r->model->compute), (long long)r->memory.max_rows);
     s = slk_store_resume_run(job->store, job->run->id, job->worker, slk_trainer_get_state(r->trainer)->epoch + 1,
-                             kernels, err);
+                             r->kernels, err);
     return s == SLK_OK ? slk_store_put_run_facts(job->store, job->run->id, r->examples.set, r->examples.n, err) : s;
 }
 

@@ -22,6 +22,7 @@ struct slk_model;
 
 typedef struct slk_study_job {
     slk_store *store;           /* slk_store_set_durable() was called */
+    int64_t study;              /* that the run is of */
     const slk_study_plan *plan; /* its material has the label set of the study */
     const slk_study_run *run;   /* as the store has it; claimed by `worker` */
     const char *worker;

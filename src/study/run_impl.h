@@ -23,6 +23,7 @@ typedef struct slk_running {
     slk_checkpoint *checkpoint; /* that the run goes on from; NULL: it begins */
     json_t *settings;
     char *state_path, *best_path;
+    char kernels[sizeof((slk_study_run *)NULL)->kernels]; /* as the store has it */
     /* what the last evaluation came to */
     const slk_fact **asked;                                       /* of all sets, one behind the other */
     slk_outcome *outcomes;                                        /* of one evaluation */
