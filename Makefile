@@ -19,7 +19,7 @@ demo: ## label 200 real facts with SmolLM2-135M (about 100 MB download, a few mi
 	@$(call BUILD,release) --target slick
 	@tools/demo.sh build/release/slick
 
-builtin-model: ## make data/builtin/ anew from its plan (about 10 minutes on two idle cores)
+builtin-model: ## make data/builtin/ anew from its plan (a quarter of an hour)
 	@tools/install-deps.sh build
 	@$(call CONFIGURE,release)
 	@$(call BUILD,release) --target slick
