@@ -25,7 +25,7 @@ demo-real: ## label 200 real facts with SmolLM2-135M (about 100 MB download, a f
 	@$(call BUILD,release) --target slick
 	@tools/demo-real.sh build/release/slick
 
-builtin-model: ## make data/builtin/ anew from its plan (about 10 minutes on two idle cores)
+builtin-model: ## make data/builtin/ anew from its plan (a quarter of an hour)
 	@tools/install-deps.sh build
 	@$(call CONFIGURE,release)
 	@$(call BUILD,release) --target slick

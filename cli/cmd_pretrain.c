@@ -319,13 +319,15 @@ static slk_status print_keys(slk_err *err)
 
 static slk_status run(slk_cli *cli, slk_err *err)
 {
+    static char left[4096]; /* what a stopped run leaves: named after run() */
     pretraining p = {.cli = cli};
     bool finished = false;
     if (opt.new_plan || opt.table)
         return cli->n_args ? slk_cli_usage(cli, err, "--new and --table take no plan") : print_keys(err);
     if (cli->n_args == 0) return slk_cli_usage(cli, err, "PLAN is missing (slick pretrain --new prints one)");
-    cli->output = opt.output;
     slk_status s = name_files(&p, err);
+    if (s == SLK_OK) snprintf(left, sizeof left, "%s", p.state);
+    cli->output = left;
     if (s == SLK_OK) s = prepare(&p, err);
     if (s == SLK_OK) s = find_output(&p, &finished, err);
     if (s == SLK_OK && finished) {

@@ -3,11 +3,11 @@
 . "$SLICK_ROOT/tests/cli/lib.sh"
 
 for i in $(seq 0 89); do
-    r=$((i % 3)) split=train ood=false
-    [ $((i / 3 % 5)) = 0 ] && split=dev
-    [ $((i / 3 % 5)) = 1 ] && split=test
+    r=$((i % 3)) split='train' ood=false
+    [ $((i / 3 % 5)) = 0 ] && split='dev'
+    [ $((i / 3 % 5)) = 1 ] && split='test'
     [ $r = 2 ] && ood=true
-    [ "$split $ood" = "train true" ] && split=test
+    [ "$split $ood" = "train true" ] && split='test'
     printf '{"question": "Where is thing x%d?", "answer": "Place%d", "relation": "R%d", "split": "%s", "ood": %s}\n' "$i" $((i % 7)) $r $split $ood
 done >facts.jsonl
 cat >plan.yaml <<'END'
