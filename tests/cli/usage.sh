@@ -67,4 +67,10 @@ expect_error 1 "$missing" "$slick" --json --store other.db facts --store none.db
 expect_error 1 "$missing" "$slick" facts --store none.db --
 expect_error 2 'one argument too many' "$slick" facts --store none.db -- --json
 [ -e none.db ] && fail "a command that only looks has made a store"
+# Threads that wait do not take the time of others, unless somebody wants that.
+spins() { env -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT OMP_DISPLAY_ENV=VERBOSE "$@" "$slick" --version 2>&1 | grep SPINCOUNT | tail -1; }
+if [ -n "$(spins)" ]; then # GNU's runtime
+    spins | grep -q "'1000'" || fail "waiting threads spin: $(spins)"
+    spins env GOMP_SPINCOUNT=77 | grep -q "'77'" || fail "GOMP_SPINCOUNT is not left alone: $(spins env GOMP_SPINCOUNT=77)"
+fi
 exit 0
