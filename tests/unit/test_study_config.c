@@ -105,8 +105,8 @@ static void test_everything(void **state)
 static void test_mistakes(void **state)
 {
     (void)state;
-    refused("", "dir/s.yaml:1: model: missing, expected the base model: a .gguf file or a Hugging Face directory (one "
-                "with an adapter is merged first: slick convert --merge)");
+    refused("", "dir/s.yaml:1: model: missing, expected the base model: a .gguf file, a Hugging Face directory (one "
+                "with an adapter is merged first: slick convert --merge), or \"builtin:\" in quotes");
     refused("model: m\n\n", "dir/s.yaml:2: variants: none, expected at least one (unknown: [0, 50, 100])");
     refused(MINIMAL "epoch: 5\n", "dir/s.yaml:4: epoch: unknown key, did you mean epochs?");
     refused(MINIMAL "learning-rates: [1]\n", "dir/s.yaml:4: learning-rates: unknown key, did you mean learning_rates?");
