@@ -7,7 +7,7 @@ BUILD = cmake --build --preset $(1) -j $(JOBS)
 CONFIGURE = cmake --preset $(1) $(if $(VERBOSE),,--log-level=WARNING)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-real check check-all build dev asan fuzz install format format-check lint tidy bench clean
+.PHONY: help demo demo-real builtin-model check check-all build dev asan fuzz install format format-check lint tidy bench clean
 MAKEFLAGS += --no-print-directory
 
 help: ## this list
@@ -24,6 +24,13 @@ demo-real: ## label 200 real facts with SmolLM2-135M (about 100 MB download, a f
 	@$(call CONFIGURE,release)
 	@$(call BUILD,release) --target slick
 	@tools/demo-real.sh build/release/slick
+
+builtin-model: ## make data/builtin/ anew from its plan (a quarter of an hour)
+	@tools/install-deps.sh build
+	@$(call CONFIGURE,release)
+	@$(call BUILD,release) --target slick
+	OMP_WAIT_POLICY=passive build/release/slick pretrain data/builtin/plan.yaml -o data/builtin/builtin.gguf --threads 2 --force
+	mv data/builtin/builtin.facts.tsv data/builtin/facts.tsv
 
 check: ## build without warnings, format, lints, clang-tidy, all fast tests, also under sanitizers
 	@tools/install-deps.sh build check

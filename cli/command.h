@@ -59,6 +59,7 @@
     X(mix)                                                                                                             \
     X(train)                                                                                                           \
     X(eval)                                                                                                            \
+    X(pretrain)                                                                                                        \
     X(study)                                                                                                           \
     X(demo)                                                                                                            \
     X(report)                                                                                                          \

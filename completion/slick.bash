@@ -23,6 +23,7 @@ declare -gA _slick_options=(
         --ood --set --labels --eval-limit --no-store --lora-rank --lora-alpha --lora-dropout --lora-targets --freeze --stop
         --patience --save-as --save-every --batch-tokens --recompute --no-share --match --template --map --format'
     [eval]='--match --template --answers --jsonl --map --format --batch-tokens --adapter'
+    [pretrain]='--output --save-every --new --table'
     [study]='--jobs --only --from --shard --shards --parts --save-every --study --table'
     [demo]='--output --quick --seeds --epochs --facts --jobs'
     [report]='--output --study --exposure'

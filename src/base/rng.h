@@ -18,6 +18,7 @@ typedef enum slk_purpose {
     SLK_PURPOSE_DROPOUT = 8,
     SLK_PURPOSE_INIT = 9, /* initial weights */
     SLK_PURPOSE_BOOTSTRAP = 10,
+    SLK_PURPOSE_PRETRAIN = 11, /* facts, mentions and rows of a base model */
 } slk_purpose;
 
 /* One Philox4x32-10 block. out [4], counter [4], key [2]. Checked against the published test vectors. */

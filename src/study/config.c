@@ -1,16 +1,15 @@
 #include "study/config.h"
 
-#include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/builtin.h"
 #include "base/file.h"
 #include "base/guess.h"
+#include "config/scalar.h"
+#include "config/yaml.h"
 #include "know/match.h"
 #include "study/keys.h"
-#include "study/yaml.h"
 
 enum { MAX_FILE_BYTES = 1 << 20 };
 
@@ -76,49 +75,9 @@ static slk_status wrong(const reader *r, const slk_key *key, const slk_yaml *nod
 
 /* --- scalars ------------------------------------------------------------------------------------------------------ */
 
-/* strtod alone takes hexadecimal, "inf", "nan" and white space. */
-static bool parse_number(double *out, const char *text)
-{
-    char *end;
-    if (!*text || text[strspn(text, "0123456789+-.eE")]) return false;
-    *out = strtod(text, &end);
-    return *end == 0 && isfinite(*out);
-}
-
-static bool parse_whole(int64_t *out, const char *text)
-{
-    if (!*text || text[strspn(text, "0123456789")]) return false;
-    errno = 0;
-    *out = strtoll(text, NULL, 10);
-    return errno == 0;
-}
-
 static bool is_word(const slk_yaml *node, const char *word)
 {
     return word && node->kind == SLK_YAML_SCALAR && strcmp(node->text, word) == 0;
-}
-
-static bool get_int(int64_t *out, const slk_key *key, const slk_yaml *node)
-{
-    return node->kind == SLK_YAML_SCALAR && !node->quoted && parse_whole(out, node->text) && (double)*out >= key->min &&
-           (double)*out <= key->max;
-}
-
-static bool get_real(double *out, const slk_key *key, const slk_yaml *node)
-{
-    return node->kind == SLK_YAML_SCALAR && !node->quoted && parse_number(out, node->text) && *out >= key->min &&
-           *out <= key->max;
-}
-
-/* Is text one of "a|b|c"? */
-static bool is_choice(const char *choices, const char *text)
-{
-    size_t n = strlen(text);
-    for (const char *at = choices; n && at && !strchr(text, '|'); at = strchr(at, '|')) {
-        if (*at == '|') at++;
-        if (strncmp(at, text, n) == 0 && (at[n] == '|' || at[n] == 0)) return true;
-    }
-    return false;
 }
 
 /* A path in a file is seen from the file's folder; the built-in model has none. */
@@ -139,7 +98,7 @@ static char *resolve(reader *r, const char *text)
 static slk_status read_text(reader *r, const slk_key *key, const slk_yaml *node, void *into)
 {
     if (node->kind != SLK_YAML_SCALAR || !node->text[0]) return wrong(r, key, node);
-    if (key->kind == SLK_KEY_CHOICE && !is_choice(key->choices, node->text)) return wrong(r, key, node);
+    if (key->kind == SLK_KEY_CHOICE && !slk_scalar_is_choice(key->choices, node->text)) return wrong(r, key, node);
     if (key->kind == SLK_KEY_MATCH) {
         slk_match_rule rule;
         if (slk_match_parse(&rule, node->text, NULL) != SLK_OK) return wrong(r, key, node);
@@ -164,7 +123,7 @@ static slk_status read_ints(reader *r, const slk_key *key, const slk_yaml *node,
     if (!into->items) return no_memory(r);
     for (const slk_yaml *v = node->first; v; v = v->next) {
         int64_t *item = &into->items[into->n];
-        if (!get_int(item, key, v)) return wrong(r, key, v);
+        if (!slk_scalar_int(item, v, key->min, key->max)) return wrong(r, key, v);
         for (size_t i = 0; i < into->n; i++) {
             if (into->items[i] == *item) return twice(r, key, v);
         }
@@ -179,7 +138,7 @@ static slk_status read_reals(reader *r, const slk_key *key, const slk_yaml *node
     if (!into->items) return no_memory(r);
     for (const slk_yaml *v = node->first; v; v = v->next) {
         double *item = &into->items[into->n];
-        if (!get_real(item, key, v)) return wrong(r, key, v);
+        if (!slk_scalar_real(item, v, key->min, key->max)) return wrong(r, key, v);
         for (size_t i = 0; i < into->n; i++) {
             if (into->items[i] == *item) return twice(r, key, v);
         }
@@ -193,7 +152,7 @@ static slk_status read_words(reader *r, const slk_key *key, const slk_yaml *node
     into->items = slk_arena_alloc(&r->config->arena, node->n + 1, sizeof *into->items);
     if (!into->items) return no_memory(r);
     for (const slk_yaml *v = node->first; v; v = v->next) {
-        if (v->kind != SLK_YAML_SCALAR || !v->text[0] || (key->choices && !is_choice(key->choices, v->text)))
+        if (v->kind != SLK_YAML_SCALAR || !v->text[0] || (key->choices && !slk_scalar_is_choice(key->choices, v->text)))
             return wrong(r, key, v);
         for (size_t i = 0; i < into->n; i++) {
             if (strcmp(into->items[i], v->text) == 0) return twice(r, key, v);
@@ -226,9 +185,9 @@ static slk_status read_value(reader *r, const slk_key *key, const slk_yaml *node
         *(bool *)into = is_word(node, "true");
         return SLK_OK;
     case SLK_KEY_INT:
-        return get_int(into, key, node) ? SLK_OK : wrong(r, key, node);
+        return slk_scalar_int(into, node, key->min, key->max) ? SLK_OK : wrong(r, key, node);
     case SLK_KEY_REAL:
-        return get_real(into, key, node) ? SLK_OK : wrong(r, key, node);
+        return slk_scalar_real(into, node, key->min, key->max) ? SLK_OK : wrong(r, key, node);
     case SLK_KEY_INTS:
         return read_ints(r, key, node, into);
     case SLK_KEY_REALS:

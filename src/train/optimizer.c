@@ -67,7 +67,7 @@ void slk_optimizer_step(slk_optimizer *o, double lr, double norm, int64_t t)
                           .beta1 = options->beta1,
                           .beta2 = options->beta2,
                           .eps = options->eps,
-                          .decay = options->decay,
+                          .decay = options->decay_matrices_only && p->is_vector ? 0 : options->decay,
                           .center = (double)p->center,
                           .clip = clip * (double)p->weight_scale,
                           .t = t};

@@ -3,6 +3,7 @@
 #ifndef SLK_TRAIN_OPTIMIZER_H
 #define SLK_TRAIN_OPTIMIZER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "base/error.h"
@@ -10,8 +11,9 @@
 
 typedef struct slk_optimizer_options {
     double beta1, beta2, eps;
-    double decay; /* of every trained tensor, towards its center (slk_param) */
-    double clip;  /* the gradient's norm is at most this; 0: any */
+    double decay;             /* of every trained tensor, towards its center (slk_param) */
+    double clip;              /* the gradient's norm is at most this; 0: any */
+    bool decay_matrices_only; /* gains and biases do not decay */
 } slk_optimizer_options;
 
 typedef struct slk_optimizer {

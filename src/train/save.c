@@ -47,9 +47,14 @@ static slk_status put_master(void *user, const char *name, float *values, int64_
 
 slk_status slk_save_model(const slk_params *params, const char *path, slk_err *err)
 {
+    return slk_save_model_as(params, path, slk_compute_dtype(params->model->compute), err);
+}
+
+slk_status slk_save_model_as(const slk_params *params, const char *path, slk_dtype dtype, slk_err *err)
+{
     const slk_model *m = params->model;
     slk_convert_report report;
-    const slk_convert_options options = {.dtype = slk_compute_dtype(m->compute),
+    const slk_convert_options options = {.dtype = (int)dtype,
                                          .overwrite = true,
                                          .n_threads = slk_compute_n_threads(m->compute),
                                          .edit = put_master,

@@ -2,6 +2,7 @@
 #ifndef SLK_TRAIN_SAVE_H
 #define SLK_TRAIN_SAVE_H
 
+#include "base/dtype.h"
 #include "base/error.h"
 #include "model/params.h"
 
@@ -10,6 +11,8 @@
  * memory does; tensors that are not trained as the source has them, rounded to it. The source is read again. Errors:
  * slk_convert's. */
 slk_status slk_save_model(const slk_params *params, const char *path, slk_err *err);
+/* The same with matrices in `dtype`: F32, F16 or BF16. */
+slk_status slk_save_model_as(const slk_params *params, const char *path, slk_dtype dtype, slk_err *err);
 
 /* Write the adapter that params are (made with `lora`): GGUF if path ends in ".gguf", else a PEFT directory; an older
  * one is replaced. Values are the masters, float32. Errors: slk_adapter_write's, SLK_E_MEMORY. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # usage: layers.sh ROOT: each module includes only what stands left of it; siblings do not include each other.
-#   base <- format, compute, token, data, store, stats <- model <- infer, train <- know <- study, report, api <- cli
+#   base <- config, format, compute, token, data, store, stats <- model <- infer, train <- know <- pretrain, study, report, api <- cli
 # And: intrinsics and oneDNN only in src/compute/, SQLite only in src/store/.
 set -euo pipefail
 cd "${1:?usage: layers.sh ROOT}"
@@ -11,7 +11,7 @@ if [ ${#files[@]} -eq 0 ]; then
 fi
 awk '
 BEGIN {
-    n = split("base|format compute token data store stats|model|infer train|know|study report api|cli", layer, "|")
+    n = split("base|config format compute token data store stats|model|infer train|know|pretrain study report api|cli", layer, "|")
     for (i = 1; i <= n; i++) {
         m = split(layer[i], names, " ")
         for (j = 1; j <= m; j++) level[names[j]] = i

@@ -33,6 +33,11 @@ static void test_rates(void **state)
     check(SLK_DECAY_LINEAR, 2, 6, warm_linear, 6);
     check(SLK_DECAY_COSINE, 0, 3, cosine, 3);
     check(SLK_DECAY_COSINE, 2, 5, warm_cosine, 5);
+    /* to the half, then 1, 0.51, 0.02 of it */
+    static const double late[] = {2, 2, 2, 2, 1.02, 0.04}, warm_late[] = {1, 2, 2, 2, 1.02, 0.04};
+    check(SLK_DECAY_LATE, 0, 6, late, 6);
+    check(SLK_DECAY_LATE, 2, 6, warm_late, 6);
+    check(SLK_DECAY_LATE, 0, 1, constant, 1);
     check(SLK_DECAY_LINEAR, 8, 3, only_warm, 3); /* a warm-up longer than the run */
     check(SLK_DECAY_COSINE, 8, 3, only_warm, 3);
     check(SLK_DECAY_LINEAR, 0, 1, constant, 1);
@@ -42,7 +47,7 @@ static void test_rates(void **state)
 static void test_names(void **state)
 {
     (void)state;
-    for (int i = SLK_DECAY_CONSTANT; i <= SLK_DECAY_COSINE; i++)
+    for (int i = SLK_DECAY_CONSTANT; i <= SLK_DECAY_LATE; i++)
         assert_int_equal(slk_decay_parse(slk_decay_name((slk_decay)i)), i);
     assert_int_equal(slk_decay_parse("cos"), -1);
 }

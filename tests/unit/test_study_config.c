@@ -1,7 +1,7 @@
 /* Study files: what is read, and what every kind of mistake is answered with. */
 #include "data_test.h"
 #include "study/config.h"
-#include "study/yaml.h"
+#include "config/yaml.h"
 
 static slk_status parse(slk_study_config *c, const char *text, slk_err *err)
 {

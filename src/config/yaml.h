@@ -1,8 +1,8 @@
 /* YAML as a tree with line numbers, from libyaml's events. What a file of settings needs: scalars, lists, mappings, one
  * document. Anchors, aliases, tags, and mappings with the same key twice are errors. Scalars stay text: who reads the
  * tree decides what `3x` or `yess` is. */
-#ifndef SLK_STUDY_YAML_H
-#define SLK_STUDY_YAML_H
+#ifndef SLK_CONFIG_YAML_H
+#define SLK_CONFIG_YAML_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "study/yaml.h"
+#include "config/yaml.h"
 
 #include <stdio.h>
 #include <string.h>
