@@ -33,7 +33,7 @@ static const slk_option OPTIONS[] = {
      0,
      0,
      "folder to write: study.yaml, slick.db, report/"},
-    SLK_OPT_FLAG("quick", &opt.quick, "fewer training sets, one seed: at most a minute"),
+    SLK_OPT_FLAG("quick", &opt.quick, "fewer training sets, one seed: about a minute"),
     SLK_OPT_INT("seeds", &opt.seeds, "N", NULL, 1, 100, "runs of each training set (default 3; quick: 1)"),
     SLK_OPT_INT("epochs", &opt.epochs, "N", NULL, 1, 1000, "epochs of a run (default 14; quick: 20)"),
     SLK_OPT_INT("facts", &opt.facts, "N", NULL, 1, 1000000, "at most so many facts of each part (default: all)"),
