@@ -14,7 +14,7 @@ help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## the whole study on the built-in model, offline, in minutes: build/demo/report/report.html
-	@tools/install-deps.sh build
+	@tools/install-deps.sh build report
 	@$(call CONFIGURE,release)
 	@$(call BUILD,release) --target slick
 	@build/release/slick demo -o build/demo
