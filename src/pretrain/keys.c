@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "config/key_doc.h"
 
 #define AT(member) offsetof(slk_pretrain_plan, member)
 
@@ -76,11 +77,8 @@ static const char *type_of(char *out, size_t n, const slk_plan_key *key)
     static const char *const TYPES[] = {
         [SLK_PLAN_TEXT] = "text",        [SLK_PLAN_CHOICE] = "",      [SLK_PLAN_BOOL] = "true or false",
         [SLK_PLAN_INT] = "whole number", [SLK_PLAN_COUNT] = "number", [SLK_PLAN_REAL] = "number"};
-    char range[64] = "";
-    if (key->min < key->max && key->max >= 1e9)
-        snprintf(range, sizeof range, ", from %.15g", key->min);
-    else if (key->min < key->max)
-        snprintf(range, sizeof range, ", %.15g to %.15g", key->min, key->max);
+    char range[64];
+    slk_key_doc_range(range, sizeof range, key->min, key->max);
     snprintf(out, n, "%s%s%s", key->choices ? key->choices : TYPES[key->kind], range,
              key->kind == SLK_PLAN_COUNT ? ", or all" : "");
     return out;
@@ -128,15 +126,10 @@ void slk_pretrain_plan_add_template(slk_buf *out)
 
 void slk_pretrain_plan_add_table(slk_buf *out)
 {
-    slk_buf_add_str(out, "| key | value | default | what it means |\n|---|---|---|---|\n");
+    slk_key_doc_add_head(out);
     for (size_t i = 0; i < slk_n_plan_keys; i++) {
         const slk_plan_key *key = &slk_plan_keys[i];
         char type[120];
-        slk_buf_addf(out, "| `%s%s%s` | ", key->section, key->section[0] ? "." : "", key->name);
-        for (const char *c = type_of(type, sizeof type, key); *c; c++) {
-            if (*c == '|') slk_buf_add_str(out, "\\");
-            slk_buf_add(out, c, 1);
-        }
-        slk_buf_addf(out, " | `%s` | %s |\n", key->init, key->help);
+        slk_key_doc_add_row(out, key->section, key->name, type_of(type, sizeof type, key), key->init, false, key->help);
     }
 }

@@ -69,7 +69,6 @@ static size_t part_means(double *mean, const column_parts *c, const slk_variant 
         double one[SLK_TEST_PARTS];
         if (!e || !e->has[SLK_SET_TEST] || !other || !other->has[SLK_SET_TEST]) continue;
         n++;
-        if (!c->n_parts) continue; /* too few facts: no fact has a part */
         for (size_t i = 0; i < c->n; i++) c->right[i] = slk_report_bit(e->right[SLK_SET_TEST], c->place[i]);
         slk_stats_part_means(one, c->right, c->part, c->n, c->n_parts);
         for (size_t p = 0; p < c->n_parts; p++) mean[p] += one[p];

@@ -1,6 +1,7 @@
 /* What the table of keys prints. */
 #include <stdio.h>
 #include <string.h>
+#include "config/key_doc.h"
 #include "study/config.h"
 #include "study/keys.h"
 
@@ -18,11 +19,8 @@ static const char *type_of(char *out, size_t n, const slk_key *key)
                                         "list of whole numbers",
                                         "list of numbers",
                                         "list of words"};
-    char range[64] = "";
-    if (key->min < key->max && key->max >= 1e9)
-        snprintf(range, sizeof range, ", from %.15g", key->min);
-    else if (key->min < key->max)
-        snprintf(range, sizeof range, ", %.15g to %.15g", key->min, key->max);
+    char range[64];
+    slk_key_doc_range(range, sizeof range, key->min, key->max);
     snprintf(out, n, "%s%s%s%s%s", key->choices && key->kind == SLK_KEY_WORDS ? "list of some of " : "",
              key->choices ? key->choices : types[key->kind], range, key->word ? ", or " : "",
              key->word ? key->word : "");
@@ -79,20 +77,11 @@ void slk_study_config_add_template(slk_buf *out)
 
 void slk_study_config_add_table(slk_buf *out)
 {
-    slk_buf_add_str(out, "| key | value | default | what it means |\n|---|---|---|---|\n");
+    slk_key_doc_add_head(out);
     for (size_t i = 0; i < slk_n_study_keys; i++) {
         const slk_key *key = &slk_study_keys[i];
         char type[160];
-        slk_buf_addf(out, "| `%s%s%s` | ", key->section, key->section[0] ? "." : "", key->name);
-        for (const char *c = type_of(type, sizeof type, key); *c; c++) {
-            if (*c == '|') slk_buf_add_str(out, "\\");
-            slk_buf_add(out, c, 1);
-        }
-        slk_buf_add_str(out, " | ");
-        if (key->required)
-            slk_buf_add_str(out, "needed");
-        else if (key->init)
-            slk_buf_addf(out, "`%s`", key->init);
-        slk_buf_addf(out, " | %s |\n", key->help);
+        slk_key_doc_add_row(out, key->section, key->name, type_of(type, sizeof type, key), key->init, key->required,
+                            key->help);
     }
 }
