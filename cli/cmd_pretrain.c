@@ -76,12 +76,6 @@ static slk_status name_files(pretraining *p, slk_err *err)
     return p->table && p->state && p->init ? SLK_OK : slk_fail(err, SLK_E_MEMORY, "out of memory");
 }
 
-static slk_status remove_file(const char *path, slk_err *err)
-{
-    if (unlink(path) == 0 || errno == ENOENT) return SLK_OK;
-    return slk_fail(err, SLK_E_IO, "%s: cannot be removed: %s", path, strerror(errno));
-}
-
 /* What a killed process left half-written of one of the files (base/file.h). */
 static slk_status sweep(const char *path, slk_err *err)
 {
@@ -94,7 +88,7 @@ static slk_status sweep(const char *path, slk_err *err)
     for (struct dirent *entry; s == SLK_OK && (entry = readdir(dir)) != NULL;) {
         if (strncmp(entry->d_name, name, n) != 0 || strncmp(entry->d_name + n, ".tmp.", 5) != 0) continue;
         char *leftover = slk_path_join(folder, entry->d_name);
-        s = leftover ? remove_file(leftover, err) : slk_fail(err, SLK_E_MEMORY, "out of memory");
+        s = leftover ? slk_file_remove(leftover, err) : slk_fail(err, SLK_E_MEMORY, "out of memory");
         free(leftover);
     }
     if (dir) closedir(dir);
@@ -228,7 +222,7 @@ static slk_status start(pretraining *p, slk_err *err)
 {
     const slk_corpus_rows *rows = &p->work.rows;
     const char *const files[] = {opt.output, p->table, p->state, p->init};
-    slk_status s = p->cli->force ? remove_file(p->state, err) : SLK_OK;
+    slk_status s = p->cli->force ? slk_file_remove(p->state, err) : SLK_OK;
     for (size_t i = 0; i < 4 && s == SLK_OK; i++) s = sweep(files[i], err);
     if (s == SLK_OK) s = slk_pretrain_write_init(p->init, &p->work.plan, &p->work.vocabulary, p->made_of_text, err);
     if (!p->cli->dtype) p->cli->dtype = "f32"; /* the recipe's, and the same on any processor */
@@ -264,8 +258,8 @@ static void note_begin(const pretraining *p)
 
 static slk_status finish(pretraining *p, slk_err *err)
 {
-    slk_status s = remove_file(p->state, err);
-    if (s == SLK_OK) s = remove_file(p->init, err);
+    slk_status s = slk_file_remove(p->state, err);
+    if (s == SLK_OK) s = slk_file_remove(p->init, err);
     if (s == SLK_OK) slk_cli_note(p->cli, "%s: the model; %s: what it read of each fact", opt.output, p->table);
     if (s != SLK_OK || !p->cli->json) return s;
     return slk_cli_json(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "model", opt.output, "facts", p->table,

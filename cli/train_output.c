@@ -29,11 +29,6 @@ static slk_status fail_io(const char *path, const char *what, slk_err *err)
 /* --- opening --------------------------------------------------------------------------------------------------------
  */
 
-static slk_status remove_file(const char *path, slk_err *err)
-{
-    return unlink(path) == 0 || errno == ENOENT ? SLK_OK : fail_io(path, "cannot be removed", err);
-}
-
 /* A model's folder: the files in it, and itself. */
 static slk_status remove_model(const char *path, slk_err *err)
 {
@@ -44,7 +39,7 @@ static slk_status remove_model(const char *path, slk_err *err)
     for (struct dirent *entry; s == SLK_OK && (entry = readdir(dir)) != NULL;) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
         char *file = slk_path_join(path, entry->d_name);
-        s = file ? remove_file(file, err) : slk_fail(err, SLK_E_MEMORY, "out of memory");
+        s = file ? slk_file_remove(file, err) : slk_fail(err, SLK_E_MEMORY, "out of memory");
         free(file);
     }
     closedir(dir);
@@ -104,7 +99,7 @@ static slk_status sweep(const slk_train_dir *d, slk_err *err)
         char *path = slk_path_join(d->path, entry->d_name);
         s = !path                  ? slk_fail(err, SLK_E_MEMORY, "out of memory")
             : slk_dir_exists(path) ? remove_model(path, err)
-                                   : remove_file(path, err);
+                                   : slk_file_remove(path, err);
         free(path);
     }
     if (dir) closedir(dir);
@@ -161,7 +156,7 @@ slk_status slk_train_dir_clear(const slk_train_dir *d, slk_err *err)
     /* the checkpoint first: without it the rest is no run */
     const char *const files[] = {d->state, d->config, d->log, d->fitted, d->examples, d->best_gguf, d->last_gguf};
     slk_status s = SLK_OK;
-    for (size_t i = 0; i < sizeof files / sizeof *files && s == SLK_OK; i++) s = remove_file(files[i], err);
+    for (size_t i = 0; i < sizeof files / sizeof *files && s == SLK_OK; i++) s = slk_file_remove(files[i], err);
     if (s == SLK_OK) s = remove_model(d->best, err);
     return s == SLK_OK ? remove_model(d->last, err) : s;
 }

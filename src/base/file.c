@@ -289,3 +289,9 @@ void slk_out_close(slk_out *out)
     free(out->name);
     free(out);
 }
+
+slk_status slk_file_remove(const char *path, slk_err *err)
+{
+    if (unlink(path) == 0 || errno == ENOENT) return SLK_OK;
+    return slk_fail(err, SLK_E_IO, "%s: cannot be removed: %s", path, strerror(errno));
+}

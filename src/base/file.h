@@ -40,4 +40,7 @@ FILE *slk_out_stream(slk_out *out); /* borrowed until commit or close */
 slk_status slk_out_commit(slk_out *out, slk_err *err);
 void slk_out_close(slk_out *out); /* NULL is fine */
 
+/* Remove a file; one that is not there is no error. Errors: SLK_E_IO. */
+slk_status slk_file_remove(const char *path, slk_err *err);
+
 #endif
