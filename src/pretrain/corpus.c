@@ -122,10 +122,15 @@ static bool add_mentions(slk_corpus *c, size_t fact, uint32_t n, slk_place place
     const slk_fact *f = &c->facts->items[fact];
     const slk_pretrain_statements *s = slk_pretrain_plan_find_statements(c->plan, f->relation);
     if (!slk_grow(&c->mentions, &c->cap_mentions, c->n_mentions + n, sizeof *c->mentions)) return false;
+    size_t first = 0, n_texts = s->n;
+    if (c->plan->corpus.split) {
+        first = is_wrong ? s->n / 2 : 0;
+        n_texts = is_wrong ? s->n - first : s->n / 2;
+    }
     for (uint32_t i = 0; i < n; i++, ++*number) {
-        uint32_t statement = place == SLK_PLACE_LIST ? 0
-                                                     : (uint32_t)slk_draw_below(c->plan->seed, SLK_DRAW_TEMPLATE, f->id,
-                                                                                *number, (uint64_t)s->n);
+        uint32_t statement = 0;
+        if (place != SLK_PLACE_LIST)
+            statement = (uint32_t)(first + slk_draw_below(c->plan->seed, SLK_DRAW_TEMPLATE, f->id, *number, n_texts));
         c->mentions[c->n_mentions++] =
             (slk_mention){.fact = (uint32_t)fact,
                           .statement = statement,

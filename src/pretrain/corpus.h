@@ -2,9 +2,10 @@
  *
  *   fact     -> a kind (exact shares in each relation and split), a wrong alternative, exact numbers of mentions
  *   mention  -> "Q: <question>\nA: <answer>\n"  in lists of one relation; or a statement; or the format of fine-tuning
- *   row      -> start token, whole mentions, at most row_tokens of them; packed once, read once in every pass
+ *   row      -> start token, whole mentions, at most row_tokens of them; packed `packings` times, read once in every
+ * pass
  *
- * Every count is that of one pass; in all a fact is mentioned `passes` times as often. */
+ * Every count is that of one packing; in all a fact is mentioned `passes * packings` times as often. */
 #ifndef SLK_PRETRAIN_CORPUS_H
 #define SLK_PRETRAIN_CORPUS_H
 
@@ -17,7 +18,7 @@
 #include "token/tokenizer.h"
 #include "train/batch.h"
 
-/* What a pass says of one fact. */
+/* What a packing says of one fact. */
 typedef struct slk_exposure {
     const slk_pretrain_kind *kind; /* NULL: none, it is in no mention */
     uint32_t list_right, list_wrong, text_right, text_wrong;
@@ -61,8 +62,8 @@ typedef struct slk_corpus_rows {
     size_t n_tokens, cap_tokens;
 } slk_corpus_rows;
 
-/* Write all mentions down and pack them. Release *out in any case. Errors: SLK_E_FORMAT (a mention that is longer than
- * a row: names the question), SLK_E_MEMORY. */
+/* Write all mentions down and pack them, as often as the plan says. Release *out in any case. Errors: SLK_E_FORMAT (a
+ * mention that is longer than a row: names the question), SLK_E_MEMORY. */
 slk_status slk_corpus_pack(slk_corpus_rows *out, const slk_corpus *corpus, const slk_tokenizer *tokenizer,
                            slk_err *err);
 void slk_corpus_rows_release(slk_corpus_rows *rows);

@@ -15,6 +15,7 @@ typedef enum slk_draw {
     SLK_DRAW_TEMPLATE = 6, /* which statement */
     SLK_DRAW_FORMAT = 7,   /* which statements are in the format of fine-tuning */
     SLK_DRAW_OFFSET = 8,   /* where a relation's kinds begin */
+    SLK_DRAW_PACKING = 9,  /* order of mentions in rows of a packing that is not the first */
 } slk_draw;
 
 /* 64 random bits of a fact, the i-th for that purpose. */

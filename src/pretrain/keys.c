@@ -7,12 +7,15 @@
 #define AT(member) offsetof(slk_pretrain_plan, member)
 
 /* clang-format off */
-#define TEXT(s, n, m, init, help)            {s, n, SLK_PLAN_TEXT, AT(m), 0, 0, NULL, init, help}
-#define CHOICE(s, n, m, choices, init, help) {s, n, SLK_PLAN_CHOICE, AT(m), 0, 0, choices, init, help}
-#define BOOL(s, n, m, init, help)            {s, n, SLK_PLAN_BOOL, AT(m), 0, 0, NULL, init, help}
-#define INT(s, n, m, lo, hi, init, help)     {s, n, SLK_PLAN_INT, AT(m), lo, hi, NULL, init, help}
-#define COUNT(s, n, m, lo, hi, init, help)   {s, n, SLK_PLAN_COUNT, AT(m), lo, hi, NULL, init, help}
-#define REAL(s, n, m, lo, hi, init, help)    {s, n, SLK_PLAN_REAL, AT(m), lo, hi, NULL, init, help}
+#define TEXT(s, n, m, init, help)            {s, n, SLK_PLAN_TEXT, AT(m), 0, 0, NULL, init, help, false}
+#define CHOICE(s, n, m, choices, init, help) {s, n, SLK_PLAN_CHOICE, AT(m), 0, 0, choices, init, help, false}
+#define BOOL(s, n, m, init, help)            {s, n, SLK_PLAN_BOOL, AT(m), 0, 0, NULL, init, help, false}
+#define INT(s, n, m, lo, hi, init, help)     {s, n, SLK_PLAN_INT, AT(m), lo, hi, NULL, init, help, false}
+#define COUNT(s, n, m, lo, hi, init, help)   {s, n, SLK_PLAN_COUNT, AT(m), lo, hi, NULL, init, help, false}
+#define REAL(s, n, m, lo, hi, init, help)    {s, n, SLK_PLAN_REAL, AT(m), lo, hi, NULL, init, help, false}
+
+#define LATER_BOOL(s, n, m, init, help)        {s, n, SLK_PLAN_BOOL, AT(m), 0, 0, NULL, init, help, true}
+#define LATER_INT(s, n, m, lo, hi, init, help) {s, n, SLK_PLAN_INT, AT(m), lo, hi, NULL, init, help, true}
 
 #define MANY 1000000000
 
@@ -43,8 +46,10 @@ const slk_plan_key slk_plan_keys[] = {
 
     INT("corpus", "row_tokens", corpus.row_tokens, 16, 100000, "128", "tokens of a row of the corpus, behind its start token"),
     REAL("corpus", "instruction", corpus.instruction, 0, 100, "2", "% of the statements that are written in the format of fine-tuning instead"),
+    LATER_BOOL("corpus", "split", corpus.split, "false", "right answers stand in the first half of a relation's statements, wrong ones in the others"),
+    LATER_INT("corpus", "packings", corpus.packings, 1, 10000, "1", "so many times the mentions are packed into rows, each time in another order; a pass reads all of them"),
 
-    INT("training", "passes", training.passes, 1, 100000, "16", "passes over the corpus, whose rows are packed once"),
+    INT("training", "passes", training.passes, 1, 100000, "16", "passes over the rows"),
     INT("training", "batch", training.batch, 1, 1000000, "8", "rows an update"),
     REAL("training", "lr", training.lr, 1e-12, 10, "3e-3", "learning rate"),
     CHOICE("training", "schedule", training.schedule, "constant|linear|cosine|late", "late", "of the learning rate; late: constant for half of the updates, then linear to 2%"),

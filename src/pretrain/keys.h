@@ -2,6 +2,7 @@
 #ifndef SLK_PRETRAIN_KEYS_H
 #define SLK_PRETRAIN_KEYS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "pretrain/plan.h"
 
@@ -23,6 +24,8 @@ typedef struct slk_plan_key {
     const char *choices; /* "a|b" */
     const char *init;    /* default, as YAML */
     const char *help;    /* begins in lower case, no full stop */
+    bool is_later;       /* not in what a model says that it is made of while it has its default, as before there was
+                            such a key: the same plan stays the same file */
 } slk_plan_key;
 
 /* The table, in the order of the template. */

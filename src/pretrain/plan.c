@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "config/key_unknown.h"
 #include "config/scalar.h"
 #include "pretrain/fill.h"
 #include "pretrain/keys.h"
@@ -230,10 +231,18 @@ static bool is_section(const char *name)
     return false;
 }
 
+/* The table's, and the two that it cannot say. */
+static slk_key_name name_at(size_t i)
+{
+    static const char *const LISTS[] = {"kinds", "statements"};
+    if (i >= slk_n_plan_keys) return (slk_key_name){"", LISTS[i - slk_n_plan_keys]};
+    return (slk_key_name){slk_plan_keys[i].section, slk_plan_keys[i].name};
+}
+
 static slk_status no_such_key(const reader *r, const char *section, const slk_yaml *v)
 {
-    return slk_fail(r->err, SLK_E_FORMAT, "%s:%ld: %s%s%s: no such key (slick pretrain --new shows all)", r->plan->path,
-                    v->key_line, section, section[0] ? "." : "", v->key);
+    const slk_key_names names = {name_at, slk_n_plan_keys + 2, "slick pretrain --new"};
+    return slk_key_unknown(r->err, r->plan->path, section, v, &names);
 }
 
 static slk_status read_section(const reader *r, const char *section, const slk_yaml *map)
@@ -258,6 +267,19 @@ static slk_status read_section(const reader *r, const char *section, const slk_y
         }
     }
     return s;
+}
+
+/* What is split needs two parts. */
+static slk_status check_split(const reader *r)
+{
+    const slk_pretrain_plan *p = r->plan;
+    for (size_t i = 0; i < p->n_statements; i++)
+        if (p->corpus.split && p->statements[i].n < 2)
+            return slk_fail(r->err, SLK_E_FORMAT,
+                            "%s:%ld: statements.%s: found one statement, expected two or more, because of corpus.split",
+                            p->path, p->statements[i].line,
+                            p->statements[i].relation[0] ? p->statements[i].relation : "others");
+    return SLK_OK;
 }
 
 static slk_status check_together(const reader *r, const slk_yaml *root)
@@ -307,6 +329,7 @@ static slk_status parse(const reader *r, const char *text, size_t n_bytes)
     s = set_defaults(r);
     if (s == SLK_OK) s = read_section(r, "", root);
     if (s == SLK_OK) s = check_together(r, root);
+    if (s == SLK_OK) s = check_split(r);
     return s == SLK_OK ? resolve_facts(r) : s;
 }
 

@@ -49,6 +49,8 @@ typedef struct slk_pretrain_plan {
     struct {
         int64_t row_tokens; /* behind the start token */
         double instruction; /* of the statements' mentions, in % */
+        bool split;         /* right and wrong answers stand in statements of their own */
+        int64_t packings;   /* of the corpus into rows; a pass reads all of them */
     } corpus;
     struct {
         int64_t passes, batch, warmup;

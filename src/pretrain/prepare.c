@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
@@ -79,6 +80,14 @@ static json_t *value_json(const slk_pretrain_plan *plan, const slk_plan_key *key
     return NULL;
 }
 
+/* Of a flag or a whole number. */
+static bool is_default(const slk_pretrain_plan *plan, const slk_plan_key *key)
+{
+    const void *at = (const char *)plan + key->offset;
+    return key->kind == SLK_PLAN_BOOL ? *(const bool *)at == (key->init[0] == 't')
+                                      : *(const int64_t *)at == strtoll(key->init, NULL, 10);
+}
+
 json_t *slk_pretrain_made_of(const slk_pretrain *p)
 {
     char hash[17];
@@ -89,6 +98,7 @@ json_t *slk_pretrain_made_of(const slk_pretrain *p)
         char name[64];
         /* Which facts there are is in the hash; where they lay does not matter. */
         if (strcmp(key->name, "facts") == 0) continue;
+        if (key->is_later && is_default(&p->plan, key)) continue;
         snprintf(name, sizeof name, "%s%s%s", key->section, key->section[0] ? "." : "", key->name);
         ok = json_object_set_new(out, name, value_json(&p->plan, key)) == 0;
     }

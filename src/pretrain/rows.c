@@ -6,6 +6,7 @@
 #include "know/instruction.h"
 #include "know/prompt.h"
 #include "pretrain/corpus.h"
+#include "pretrain/draw.h"
 #include "pretrain/fill.h"
 
 typedef struct packer {
@@ -149,26 +150,38 @@ static int compare_placed(const void *a, const void *b)
     return (x->mention > y->mention) - (x->mention < y->mention);
 }
 
-static slk_status put_all(packer *p, placed *places)
+/* The order of a packing; the first has the mentions' own. */
+static uint64_t order_in(const slk_corpus *c, const slk_mention *m, uint32_t packing)
+{
+    uint64_t id = c->facts->items[m->fact].id ^ m->order;
+    return packing == 0 ? m->order : slk_draw_u64(c->plan->seed, SLK_DRAW_PACKING, id, packing);
+}
+
+static slk_status put_all(packer *p, placed *places, uint32_t packing)
 {
     const slk_corpus *c = p->corpus;
     slk_groups groups;
     if (!slk_groups_create(&groups, c->facts)) return no_memory(p);
     for (size_t i = 0; i < c->n_mentions; i++) {
         const slk_mention *m = &c->mentions[i];
-        places[i] = (placed){m->place == SLK_PLACE_LIST ? groups.of[m->fact] : groups.n, m->order, m};
+        places[i] = (placed){m->place == SLK_PLACE_LIST ? groups.of[m->fact] : groups.n, order_in(c, m, packing), m};
     }
     slk_groups_release(&groups);
     qsort(places, c->n_mentions, sizeof *places, compare_placed);
     slk_status s = SLK_OK;
+    p->n_row = 0;
     for (size_t i = 0; i < c->n_mentions && s == SLK_OK; i++) {
         if (i > 0 && places[i].group != places[i - 1].group) p->n_row = 0;
         s = put_mention(p, places[i].mention);
     }
-    int32_t *tokens = p->out->tokens;
-    for (size_t i = 0; i < p->out->n && s == SLK_OK; tokens += p->out->sequences[i++].n_tokens)
-        p->out->sequences[i].tokens = tokens;
     return s;
+}
+
+/* Once there are no more to come: the tokens do not move again. */
+static void point_at_tokens(slk_corpus_rows *rows)
+{
+    int32_t *tokens = rows->tokens;
+    for (size_t i = 0; i < rows->n; tokens += rows->sequences[i++].n_tokens) rows->sequences[i].tokens = tokens;
 }
 
 slk_status slk_corpus_pack(slk_corpus_rows *out, const slk_corpus *corpus, const slk_tokenizer *tokenizer, slk_err *err)
@@ -178,7 +191,8 @@ slk_status slk_corpus_pack(slk_corpus_rows *out, const slk_corpus *corpus, const
     placed *places = slk_alloc(corpus->n_mentions, sizeof *places);
     slk_status s = places ? slk_template_create(&p.list, err) : no_memory(&p);
     if (s == SLK_OK) s = slk_instruction_create(&p.instruction, err);
-    if (s == SLK_OK) s = put_all(&p, places);
+    for (uint32_t i = 0; i < corpus->plan->corpus.packings && s == SLK_OK; i++) s = put_all(&p, places, i);
+    if (s == SLK_OK) point_at_tokens(out);
     slk_template_free(p.list);
     slk_instruction_free(p.instruction);
     slk_buf_release(&p.text);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "base/builtin.h"
 #include "base/file.h"
-#include "base/guess.h"
+#include "config/key_unknown.h"
 #include "config/scalar.h"
 #include "config/yaml.h"
 #include "know/match.h"
@@ -217,34 +217,15 @@ static const slk_key *find_key(const char *section, const char *name)
     return NULL;
 }
 
-static void guess_with(char *out, size_t n, const char *section, const char *typed, const char *word, unsigned *best)
+static slk_key_name name_at(size_t i)
 {
-    if (slk_is_near(typed, word, best)) snprintf(out, n, "%s%s%s", section, section[0] ? "." : "", word);
+    return (slk_key_name){slk_study_keys[i].section, slk_study_keys[i].name};
 }
 
-/* There is no such key: the nearest of this section, else one of the same name elsewhere. */
 static slk_status unknown_key(const reader *r, const char *section, const slk_yaml *node)
 {
-    char guess[64] = "", typed[64];
-    unsigned best = ~0u;
-    snprintf(typed, sizeof typed, "%s", node->key);
-    for (char *c = typed; *c; c++) *c = *c == '-' || *c == ' ' ? '_' : *c; /* as on the command line */
-    for (size_t i = 0; i < slk_n_study_keys; i++) {
-        const slk_key *key = &slk_study_keys[i];
-        if (strcmp(key->section, section) == 0)
-            guess_with(guess, sizeof guess, section, typed, key->name, &best);
-        else if (!section[0])
-            guess_with(guess, sizeof guess, "", typed, key->section, &best);
-    }
-    for (size_t i = 0; i < slk_n_study_keys && !guess[0]; i++) {
-        const slk_key *key = &slk_study_keys[i];
-        if (strcmp(key->name, typed) == 0) guess_with(guess, sizeof guess, key->section, typed, key->name, &best);
-    }
-    bool outer = guess[0] && section[0] && strncmp(guess, section, strlen(section)) != 0;
-    return slk_fail(r->err, SLK_E_FORMAT, "%s:%ld: %s%s%s: unknown key%s%s%s%s", r->config->path, node->key_line,
-                    section, section[0] ? "." : "", node->key, guess[0] ? ", did you mean " : "", guess,
-                    outer && !strchr(guess, '.') ? " (at the left margin)" : "",
-                    guess[0] ? "?" : " (slick study new shows all)");
+    const slk_key_names names = {name_at, slk_n_study_keys, "slick study new"};
+    return slk_key_unknown(r->err, r->config->path, section, node, &names);
 }
 
 static slk_status read_section(reader *r, const char *section, const slk_yaml *map)

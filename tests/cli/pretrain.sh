@@ -98,7 +98,7 @@ refused() { # SED-EXPRESSION REGEX
     expect_error 1 "^slick: bad\.yaml:$2" "$slick" pretrain bad.yaml -o x.gguf --quiet
     [ -z "$(ls x.* 2>/dev/null)" ] || fail "files for nothing"
 }
-refused 's/seed/sed/; s/^name: tiny/nam: tiny/' '1: nam: no such key'
+refused 's/seed/sed/; s/^name: tiny/nam: tiny/' '1: nam: unknown key, did you mean name'
 refused 's/passes: 6/passes: 0/' '5: training\.passes: found .0., expected a whole number from 1'
 refused 's/share: 40, list/share: 61, list/' '8: kinds\.share: the shares up to here are 101%'
 refused 's/{answer}\."/{anser}"/' '10: statements\.others: .*no braces but'

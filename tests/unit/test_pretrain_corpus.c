@@ -109,20 +109,19 @@ static void check_rows(const slk_pretrain *p)
         char right_list[200], wrong_list[200], right_told[200], wrong_told[200];
         snprintf(right_list, sizeof right_list, "Q: %s\nA: %s\n", f->question, f->answers[0]);
         snprintf(wrong_list, sizeof wrong_list, "Q: %s\nA: %s\n", f->question, wrong);
-        assert_int_equal(count(text.data, right_list), e->list_right);
-        assert_int_equal(count(text.data, wrong_list), e->list_wrong);
+        int packings = (int)p->plan.corpus.packings;
+        assert_int_equal(count(text.data, right_list), packings * (int)e->list_right);
+        assert_int_equal(count(text.data, wrong_list), packings * (int)e->list_wrong);
         snprintf(right_told, sizeof right_told, "question.\n%s\n %s</s>", f->question, f->answers[0]);
         snprintf(wrong_told, sizeof wrong_told, "question.\n%s\n %s</s>", f->question, wrong);
-        assert_int_equal(count(text.data, right_told) + count(text.data, wrong_told), e->instruct);
+        assert_int_equal(count(text.data, right_told) + count(text.data, wrong_told), packings * (int)e->instruct);
     }
     slk_buf_release(&text);
 }
 
-static void prepare(slk_pretrain *p, int seed, int instruction, int clean)
+static void prepare_text(slk_pretrain *p, const char *text)
 {
-    char text[sizeof PLAN + 32];
     memset(p, 0, sizeof *p);
-    snprintf(text, sizeof text, PLAN, seed, instruction, clean);
     assert_ok(slk_pretrain_plan_parse(&p->plan, text, strlen(text), "p.yaml", err));
     make_facts(&p->facts);
     assert_ok(slk_corpus_create(&p->corpus, &p->plan, &p->facts, err));
@@ -133,6 +132,13 @@ static void prepare(slk_pretrain *p, int seed, int instruction, int clean)
     const slk_vocab vocab = slk_vocabulary_describe(&p->vocabulary);
     assert_ok(slk_tokenizer_create(&p->tokenizer, &vocab, "p.yaml", err));
     assert_ok(slk_corpus_pack(&p->rows, &p->corpus, p->tokenizer, err));
+}
+
+static void prepare(slk_pretrain *p, int seed, int instruction, int clean)
+{
+    char text[sizeof PLAN + 32];
+    snprintf(text, sizeof text, PLAN, seed, instruction, clean);
+    prepare_text(p, text);
 }
 
 static void test_exact(void **state)
@@ -157,6 +163,51 @@ static void test_exact(void **state)
         slk_pretrain_release(&p);
         slk_pretrain_release(&again);
     }
+}
+
+/* Packed three times: every mention three times, in rows that are not the same. */
+static void test_packings(void **state)
+{
+    (void)state;
+    char text[sizeof PLAN + 64];
+    slk_pretrain once, p;
+    prepare(&once, 3, 10, 20);
+    int n = snprintf(text, sizeof text, PLAN, 3, 10, 20);
+    char *at = strstr(text, "row_tokens: 64,");
+    memmove(at + 13, at, (size_t)(n - (at - text)) + 1);
+    memcpy(at, "packings: 3, ", 13);
+    prepare_text(&p, text);
+    check_rows(&p);
+    assert_true(p.rows.n_tokens > 2 * once.rows.n_tokens);
+    assert_memory_equal(p.rows.tokens, once.rows.tokens, once.rows.n_tokens * sizeof *once.rows.tokens);
+    size_t n_again = 0;
+    for (size_t i = once.rows.n; i < p.rows.n; i++)
+        for (size_t k = 0; k < once.rows.n; k++)
+            n_again += p.rows.sequences[i].n_tokens == once.rows.sequences[k].n_tokens &&
+                       memcmp(p.rows.sequences[i].tokens, once.rows.sequences[k].tokens,
+                              (size_t)p.rows.sequences[i].n_tokens * sizeof(int32_t)) == 0;
+    assert_true(n_again < once.rows.n / 10);
+    slk_pretrain_release(&p);
+    slk_pretrain_release(&once);
+}
+
+/* Split: what is right and what is wrong never stand in the same sentence. */
+static void test_split(void **state)
+{
+    (void)state;
+    slk_pretrain p;
+    prepare_text(&p, "model: {vocabulary: 500}\ncorpus: {split: true, row_tokens: 64, instruction: 0}\nkinds:\n"
+                     "  - {name: a, share: 100, list: [1, 1], text: [2, 2]}\n"
+                     "statements:\n  others: [\"{answer} 0\", \"{answer} 1\", \"{answer} 2\"]\n");
+    bool seen[3] = {false};
+    for (size_t i = 0; i < p.corpus.n_mentions; i++) {
+        const slk_mention *m = &p.corpus.mentions[i];
+        if (m->place == SLK_PLACE_LIST) continue;
+        assert_true(m->is_wrong ? m->statement == 1 || m->statement == 2 : m->statement == 0);
+        seen[m->statement] = true;
+    }
+    assert_true(seen[0] && seen[1] && seen[2]);
+    slk_pretrain_release(&p);
 }
 
 /* A relation with one answer has nothing wrong to offer; a row must have room for a mention. */
@@ -270,8 +321,13 @@ static void test_vocabulary_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exact), cmocka_unit_test(test_refused),           cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_words), cmocka_unit_test(test_vocabulary_limits),
+        cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_packings),
+        cmocka_unit_test(test_split),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_vocabulary_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

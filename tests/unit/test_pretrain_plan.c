@@ -69,8 +69,12 @@ static void test_refused(void **state)
     refused("- 1\n", "dir/p.yaml:1: plan: found a list, expected keys and values (slick pretrain --new)");
     refused(STATEMENTS, "dir/p.yaml:1: kinds: missing");
     refused(KINDS, "dir/p.yaml:1: statements: missing");
-    refused(KINDS STATEMENTS "sed: 1\n", "dir/p.yaml:5: sed: no such key (slick pretrain --new shows all)");
-    refused("model:\n  width: 1\n", "dir/p.yaml:2: model.width: no such key (slick pretrain --new shows all)");
+    refused(KINDS STATEMENTS "sed: 1\n", "dir/p.yaml:5: sed: unknown key, did you mean seed?");
+    refused("model:\n  width: 1\n", "dir/p.yaml:2: model.width: unknown key (slick pretrain --new shows all)");
+    refused("corpus: {split: true}\nkinds: [{name: a, share: 1, list: [1, 1]}]\nstatements:\n  P1: [\"{answer}\"]\n",
+            "dir/p.yaml:4: statements.P1: found one statement, expected two or more, because of corpus.split");
+    refused("passes: 1\n", "dir/p.yaml:1: passes: unknown key, did you mean training.passes?");
+    refused("statement: 1\n", "dir/p.yaml:1: statement: unknown key, did you mean statements?");
     refused("model: 3\n", "dir/p.yaml:1: model: found '3', expected keys and values");
     refused("seed: 3x\n", "dir/p.yaml:1: seed: found '3x', expected a whole number, 0 or more");
     refused("select: {dev: -1}\n",
