@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/progress.h"
+#include "model/asked.h"
 #include "model/model.h"
 #include "model/rotary.h"
 
@@ -29,6 +30,7 @@ struct slk_forward {
     int32_t spare_ids[TILE_ROWS]; /* for asks that want whole rows of logits and no top */
     float spare_logits[TILE_ROWS];
     slk_rotary rotary;
+    slk_asked asked; /* the rows that go through the last layer */
 };
 
 static size_t element_bytes(const slk_forward *f)
@@ -109,6 +111,7 @@ void slk_forward_free(slk_forward *f)
     if (!f) return;
     free(f->x), free(f->q), free(f->y), free(f->normed), free(f->wide), free(f->hidden), free(f->block), free(f->low);
     slk_rotary_release(&f->rotary);
+    slk_asked_release(&f->asked);
     free(f);
 }
 
@@ -187,12 +190,12 @@ static slk_status add_block(slk_forward *f, float *x, const void *in, const slk_
     return SLK_OK;
 }
 
-static slk_status attention_block(slk_forward *f, slk_cache *cache, const slk_batch *b, int i, slk_err *err)
+/* Queries of all rows; their keys and values go into the cache. */
+static slk_status project_qkv(slk_forward *f, slk_cache *cache, const slk_batch *b, int i, const slk_attention *a,
+                              slk_err *err)
 {
     const slk_config *c = &f->model->config;
     const slk_layer *layer = &f->model->layers[i];
-    slk_compute *compute = f->model->compute;
-    slk_attention a = slk_layer_attention(f->model, &f->rotary, i);
     size_t d_q_bytes = (size_t)c->n_heads * (size_t)c->head_dim * element_bytes(f);
     double clock = slk_clock_ms();
     for (int32_t r = 0; r < b->n_rows; r += TILE_ROWS) {
@@ -202,11 +205,40 @@ static slk_status attention_block(slk_forward *f, slk_cache *cache, const slk_ba
         slk_status s = multiply(f, f->wide, f->normed, &layer->qkv, i, SLK_ADAPTED_QKV, n, false, err);
         if (s != SLK_OK) return s;
         f->stats.matmul_ms += lap(&clock);
-        slk_compute_split_qkv(compute, f->q + (size_t)r * d_q_bytes, &cache->layers[i], f->wide, b->pos + r,
-                              b->slot + r, &a, n);
+        slk_compute_split_qkv(f->model->compute, f->q + (size_t)r * d_q_bytes, &cache->layers[i], f->wide, b->pos + r,
+                              b->slot + r, a, n);
         f->stats.rowwise_ms += lap(&clock);
     }
-    slk_status s = slk_compute_attention(compute, f->y, f->q, &cache->layers[i], &a, b->paths, b->n_paths, err);
+    return SLK_OK;
+}
+
+/* Only asked rows go on: they move to the front. Returns the batch that they are. */
+static slk_status narrow(slk_forward *f, slk_batch *narrowed, const slk_batch *b, slk_err *err)
+{
+    const slk_config *c = &f->model->config;
+    size_t d = (size_t)c->d_model, d_q_bytes = (size_t)c->n_heads * (size_t)c->head_dim * element_bytes(f);
+    slk_asked *asked = &f->asked;
+    slk_status s = slk_asked_set(asked, b, err);
+    if (s != SLK_OK) return s;
+    for (int32_t i = 0; i < asked->n; i++) {
+        size_t from = (size_t)asked->rows[i], to = (size_t)i;
+        if (from == to) continue;
+        memcpy(f->x + to * d, f->x + from * d, d * sizeof *f->x);
+        memcpy(f->q + to * d_q_bytes, f->q + from * d_q_bytes, d_q_bytes);
+    }
+    *narrowed = (slk_batch){.n_rows = asked->n, .paths = asked->paths, .n_paths = asked->n_paths};
+    return SLK_OK;
+}
+
+static slk_status attend(slk_forward *f, slk_cache *cache, const slk_batch *b, int i, const slk_attention *a,
+                         slk_err *err)
+{
+    const slk_config *c = &f->model->config;
+    const slk_layer *layer = &f->model->layers[i];
+    size_t d_q_bytes = (size_t)c->n_heads * (size_t)c->head_dim * element_bytes(f);
+    double clock = slk_clock_ms();
+    slk_status s =
+        slk_compute_attention(f->model->compute, f->y, f->q, &cache->layers[i], a, b->paths, b->n_paths, err);
     if (s != SLK_OK) return s;
     f->stats.attention_ms += lap(&clock);
     for (int32_t r = 0; r < b->n_rows; r += TILE_ROWS) {
@@ -245,9 +277,11 @@ static slk_status ffn_block(slk_forward *f, const slk_batch *b, int i, slk_err *
 /* --- logits --------------------------------------------------------------------------------------------------------
  */
 
-/* Asks [first, first + n): their rows are gathered, normed, and multiplied with the output matrix chunk by chunk, so
- * that the matrix is read once and no more than SLK_LOGITS_CHUNK columns of logits exist at a time. */
-static slk_status logits_tile(slk_forward *f, const slk_batch *b, int32_t first, int64_t n, slk_top *tops, slk_err *err)
+/* Asks [first, first + n): their rows (places: of each ask, where rows were narrowed; else NULL) are gathered, normed,
+ * and multiplied with the output matrix chunk by chunk, so that the matrix is read once and no more than
+ * SLK_LOGITS_CHUNK columns of logits exist at a time. */
+static slk_status logits_tile(slk_forward *f, const slk_batch *b, const int32_t *places, int32_t first, int64_t n,
+                              slk_top *tops, slk_err *err)
 {
     const slk_model *m = f->model;
     const slk_config *c = &m->config;
@@ -255,7 +289,8 @@ static slk_status logits_tile(slk_forward *f, const slk_batch *b, int32_t first,
     double clock = slk_clock_ms();
     bool any_top = false;
     for (int64_t i = 0; i < n; i++) {
-        memcpy(f->block + (size_t)i * d, f->x + (size_t)b->asks[first + i].row * d, d * sizeof(float));
+        int32_t row = places ? places[first + i] : b->asks[first + i].row;
+        memcpy(f->block + (size_t)i * d, f->x + (size_t)row * d, d * sizeof(float));
         any_top |= b->asks[first + i].top != NULL;
         tops[i] = b->asks[first + i].top
                       ? *b->asks[first + i].top
@@ -291,13 +326,13 @@ static slk_status logits_tile(slk_forward *f, const slk_batch *b, int32_t first,
     return SLK_OK;
 }
 
-static slk_status all_logits(slk_forward *f, const slk_batch *b, slk_err *err)
+static slk_status all_logits(slk_forward *f, const slk_batch *b, const int32_t *places, slk_err *err)
 {
     slk_top *tops = slk_alloc(TILE_ROWS, sizeof *tops);
     if (!tops) return slk_fail(err, SLK_E_MEMORY, "out of memory");
     slk_status s = SLK_OK;
     for (int32_t i = 0; i < b->n_asks && s == SLK_OK; i += TILE_ROWS) {
-        s = logits_tile(f, b, i, b->n_asks - i < TILE_ROWS ? b->n_asks - i : TILE_ROWS, tops, err);
+        s = logits_tile(f, b, places, i, b->n_asks - i < TILE_ROWS ? b->n_asks - i : TILE_ROWS, tops, err);
     }
     free(tops);
     return s;
@@ -351,6 +386,27 @@ static void tap_final(const slk_forward *f, const slk_batch *b)
     }
 }
 
+/* *places: where the rows of the asks are found, if not where they were. */
+static slk_status run_layers(slk_forward *f, slk_cache *cache, const slk_batch *b, const int32_t **places, slk_err *err)
+{
+    slk_batch narrowed;
+    const slk_batch *rows = b;
+    slk_status s = SLK_OK;
+    for (int i = 0; i < f->model->config.n_layers && s == SLK_OK; i++) {
+        slk_attention a = slk_layer_attention(f->model, &f->rotary, i);
+        tap(f, b, i);
+        s = project_qkv(f, cache, b, i, &a, err);
+        if (s == SLK_OK && i == f->model->config.n_layers - 1 && slk_asked_pays(b)) {
+            s = narrow(f, &narrowed, b, err);
+            rows = &narrowed;
+            *places = f->asked.places;
+        }
+        if (s == SLK_OK) s = attend(f, cache, rows, i, &a, err);
+        if (s == SLK_OK) s = ffn_block(f, rows, i, err);
+    }
+    return s;
+}
+
 slk_status slk_forward_run(slk_forward *f, slk_cache *cache, const slk_batch *b, slk_err *err)
 {
     if (b->n_rows < 1) return SLK_OK;
@@ -363,14 +419,11 @@ slk_status slk_forward_run(slk_forward *f, slk_cache *cache, const slk_batch *b,
     if (s == SLK_OK && last < f->model->config.n_context) s = slk_rotary_reserve(&f->rotary, f->model, last + 1, err);
     if (s == SLK_OK) s = embed_rows(f, b, err);
     f->stats.rowwise_ms += lap(&clock);
-    for (int i = 0; i < f->model->config.n_layers && s == SLK_OK; i++) {
-        tap(f, b, i);
-        s = attention_block(f, cache, b, i, err);
-        if (s == SLK_OK) s = ffn_block(f, b, i, err);
-    }
+    const int32_t *places = NULL;
+    if (s == SLK_OK) s = run_layers(f, cache, b, &places, err);
     if (s == SLK_OK) {
         tap_final(f, b);
-        s = all_logits(f, b, err);
+        s = all_logits(f, b, places, err);
     }
     if (s != SLK_OK) return s;
     f->stats.n_rows += (uint64_t)b->n_rows;

@@ -62,6 +62,62 @@ static void test_tree_is_separate_sequences(void **state)
     check_tree("llama-gqa", NULL, SLK_BACKEND_REF, SLK_DTYPE_F32);
 }
 
+/* Rows that nobody asks do not go through the last layer: any choice of asked rows, of two segments in one batch, gives
+ * the logits that all of them give. */
+static void check_some_asked(const char *name, int dtype)
+{
+    enum { N_STEM = 20, N = 40, N_OTHER = 29 };
+    static const int32_t rows[] = {11, 12, 12, 19}, other_rows[] = {0, 3, 10, 11, 12, 21, 28};
+    enum { N_ASKS = sizeof rows / sizeof *rows, N_OTHER_ASKS = sizeof other_rows / sizeof *other_rows };
+    slk_model *m = open_model(name, SLK_BACKEND_DNNL, dtype, 1);
+    if (!m) return;
+    slk_err err;
+    int32_t tokens[N], other[N_OTHER];
+    size_t width = (size_t)m->config.n_vocab;
+    for (int i = 0; i < N; i++) tokens[i] = (int32_t)draw((uint32_t)width);
+    for (int i = 0; i < N_OTHER; i++) other[i] = i < N_STEM ? tokens[i] : (int32_t)draw((uint32_t)width);
+    other[N_STEM] = (tokens[N_STEM] + 1) % (int32_t)width; /* here they part */
+    float *all = slk_alloc(N * width, sizeof *all), *all_other = slk_alloc(N_OTHER * width, sizeof *all_other);
+    float *some = slk_alloc((N_ASKS + N_OTHER_ASKS) * width, sizeof *some);
+    run_sequence(m, tokens, N, all, NULL);
+    run_sequence(m, other, N_OTHER, all_other, NULL);
+
+    slk_forward *forward;
+    slk_tree *tree;
+    slk_seg seg, first;
+    slk_ask asks[N_ASKS + N_OTHER_ASKS];
+    for (int i = 0; i < N_ASKS + N_OTHER_ASKS; i++)
+        asks[i] = (slk_ask){.row = i < N_ASKS ? rows[i] : other_rows[i - N_ASKS], .logits = some + (size_t)i * width};
+    assert_int_equal(slk_forward_create(&forward, m, &err), SLK_OK);
+    assert_int_equal(slk_tree_create(&tree, m, forward, 100, &err), SLK_OK);
+    assert_int_equal(slk_tree_insert(tree, SLK_SEG_NONE, other, N_OTHER, &first, &err), SLK_OK);
+    assert_int_equal(slk_tree_insert(tree, SLK_SEG_NONE, tokens, N, &seg, &err), SLK_OK);
+    assert_int_equal(slk_tree_n_tokens(tree, seg), N - N_STEM);
+    const slk_span spans[] = {{.seg = first, .n = N_OTHER, .asks = asks + N_ASKS, .n_asks = N_OTHER_ASKS},
+                              {.seg = seg, .n = N - N_STEM, .asks = asks, .n_asks = N_ASKS}};
+    if (slk_tree_forward(tree, spans, 2, NULL, &err) != SLK_OK) fail_msg("%s", err.msg);
+    for (int i = 0; i < N_ASKS; i++)
+        assert_memory_equal(some + (size_t)i * width, all + (size_t)(N_STEM + rows[i]) * width, width * sizeof *all);
+    for (int i = 0; i < N_OTHER_ASKS; i++)
+        assert_memory_equal(some + (size_t)(N_ASKS + i) * width, all_other + (size_t)other_rows[i] * width,
+                            width * sizeof *all);
+    slk_tree_release(tree, seg);
+    slk_tree_release(tree, first);
+    slk_tree_free(tree);
+    slk_forward_free(forward);
+    free(all), free(all_other), free(some);
+    slk_model_close(m);
+}
+
+static void test_some_asked(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_FAMILIES; i++) {
+        check_some_asked(families[i], SLK_DTYPE_F32);
+        check_some_asked(families[i], SLK_DTYPE_BF16);
+    }
+}
+
 static void test_errors(void **state)
 {
     (void)state;
@@ -98,7 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reference_f32),  cmocka_unit_test(test_reference_bf16),
         cmocka_unit_test(test_without_window), cmocka_unit_test(test_tree_is_separate_sequences),
-        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_some_asked),     cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
