@@ -70,7 +70,7 @@ typedef struct slk_linear {
     slk_estimate by_seed[SLK_N_B];                /* fits of single seeds */
     slk_estimate claim[SLK_N_B];                  /* what claims are made of: one of the two above */
     const char *claim_by;                         /* "seeds" "runs"; "" : no interval */
-    bool uneven;                                  /* evaluated epochs are not evenly spaced */
+    bool weighted; /* not every epoch was evaluated: one that was counts for those that it is the nearest to */
 } slk_linear;
 
 /* --- single categories: Tables 2 and 7 -------------------------------------------------------------------------------

@@ -7,13 +7,14 @@
 #include "stats/bootstrap.h"
 #include "stats/ols.h"
 
-/* One row an evaluated epoch of a finished run of kind "unknown". */
+/* One row an evaluated epoch of a finished run of kind "unknown". The paper's model counts every epoch once; where not
+ * every epoch was evaluated, a row counts as often as there are epochs that it is the nearest to. */
 typedef struct model_rows {
-    double *y, *x;  /* [n], [n, 2] */
-    uint32_t *run;  /* [n] number of the run */
-    uint64_t *seed; /* [n] */
+    double *y, *x, *weight; /* [n], [n, 2], [n] */
+    uint32_t *run;          /* [n] number of the run */
+    uint64_t *seed;         /* [n] */
     size_t n, n_runs;
-    double *scratch_y, *scratch_x; /* [n * most_copies], for samples */
+    double *scratch_y, *scratch_x, *scratch_weight; /* [n * most_copies], for samples */
     size_t cap;
 } model_rows;
 
@@ -21,10 +22,12 @@ static void release_rows(model_rows *rows)
 {
     free(rows->y);
     free(rows->x);
+    free(rows->weight);
     free(rows->run);
     free(rows->seed);
     free(rows->scratch_y);
     free(rows->scratch_x);
+    free(rows->scratch_weight);
 }
 
 static bool is_row(const slk_report_epoch *e, slk_study_set set)
@@ -38,6 +41,18 @@ static const slk_variant *variant_at(const slk_analysis *a, size_t i)
     return slk_analysis_unknown(a, a->fits[i].unknown);
 }
 
+/* Rows [first, n) are those of a run, with its epochs, ascending, for weights. Each epoch from 1 to the last one
+ * belongs to the nearest of them; one in the middle between two, half to each. */
+static void weigh_run(model_rows *rows, size_t first)
+{
+    double before = 0; /* where the share of the row before ended */
+    for (size_t i = first; i < rows->n; i++) {
+        double epoch = rows->weight[i], end = i + 1 < rows->n ? (epoch + rows->weight[i + 1]) / 2 : epoch + 0.5;
+        rows->weight[i] = end - (i == first ? 0.5 : before);
+        before = end;
+    }
+}
+
 static bool collect_rows(model_rows *rows, const slk_analysis *a, slk_study_set set)
 {
     size_t n = 0;
@@ -47,9 +62,10 @@ static bool collect_rows(model_rows *rows, const slk_analysis *a, slk_study_set 
     }
     rows->y = slk_alloc(n, sizeof *rows->y);
     rows->x = slk_alloc(2 * n, sizeof *rows->x);
+    rows->weight = slk_alloc(n, sizeof *rows->weight);
     rows->run = slk_alloc(n, sizeof *rows->run);
     rows->seed = slk_alloc(n, sizeof *rows->seed);
-    if (!rows->y || !rows->x || !rows->run || !rows->seed) return false;
+    if (!rows->y || !rows->x || !rows->weight || !rows->run || !rows->seed) return false;
     for (size_t i = 0; i < a->n_fits; i++) {
         const slk_variant *v = variant_at(a, i);
         for (size_t r = 0; r < v->n_runs; r++) {
@@ -59,12 +75,14 @@ static bool collect_rows(model_rows *rows, const slk_analysis *a, slk_study_set 
                 const slk_report_epoch *e = &run->epochs[k];
                 if (!is_row(e, set) || !run->train.n || !a->ds->sets[set].n) continue;
                 double size = (double)run->train.n;
+                rows->weight[rows->n] = e->epoch; /* for now */
                 rows->y[rows->n] = slk_report_accuracy(a->ds, run, e, set, -1);
                 rows->x[2 * rows->n] = slk_report_n_fitted(e, true) / size;
                 rows->x[2 * rows->n + 1] = slk_report_n_fitted(e, false) / size;
                 rows->run[rows->n] = (uint32_t)rows->n_runs;
                 rows->seed[rows->n++] = run->info->seed;
             }
+            weigh_run(rows, before);
             rows->n_runs += rows->n > before;
         }
     }
@@ -83,8 +101,10 @@ static slk_status coefficients(void *user, const slk_resample *sample, double *o
         free(rows->scratch_y);
         free(rows->scratch_x);
         rows->scratch_y = slk_alloc(n, sizeof *rows->scratch_y);
+        free(rows->scratch_weight);
         rows->scratch_x = slk_alloc(2 * n, sizeof *rows->scratch_x);
-        rows->cap = rows->scratch_y && rows->scratch_x ? n : 0;
+        rows->scratch_weight = slk_alloc(n, sizeof *rows->scratch_weight);
+        rows->cap = rows->scratch_y && rows->scratch_x && rows->scratch_weight ? n : 0;
         if (!rows->cap) return slk_fail(err, SLK_E_MEMORY, "report: out of memory");
     }
     size_t k = 0;
@@ -92,11 +112,13 @@ static slk_status coefficients(void *user, const slk_resample *sample, double *o
         uint32_t copies = sample->clusters ? sample->clusters[rows->run[i]] : 1;
         for (uint32_t c = 0; c < copies; c++, k++) {
             rows->scratch_y[k] = rows->y[i];
+            rows->scratch_weight[k] = rows->weight[i];
             memcpy(&rows->scratch_x[2 * k], &rows->x[2 * i], 2 * sizeof *rows->x);
         }
     }
     slk_ols fit;
-    bool ok = slk_ols_fit(&fit, rows->scratch_y, rows->scratch_x, n, 2, true, NULL) == SLK_OK;
+    bool ok =
+        slk_ols_fit_weighted(&fit, rows->scratch_y, rows->scratch_x, rows->scratch_weight, n, 2, true, NULL) == SLK_OK;
     for (int b = 0; b < SLK_N_B; b++) out[b] = ok ? fit.b[b] : NAN;
     return SLK_OK;
 }
@@ -117,26 +139,29 @@ static slk_status bootstrap_runs(slk_linear *m, model_rows *rows, slk_err *err)
  */
 
 /* Fit the rows of one seed. false: not determined. */
-static bool fit_seed(slk_ols *fit, const model_rows *rows, uint64_t seed, double *y, double *x)
+static bool fit_seed(slk_ols *fit, const model_rows *rows, uint64_t seed, double *y, double *x, double *weight)
 {
     size_t n = 0;
     for (size_t i = 0; i < rows->n; i++) {
         if (rows->seed[i] != seed) continue;
         y[n] = rows->y[i];
+        weight[n] = rows->weight[i];
         memcpy(&x[2 * n++], &rows->x[2 * i], 2 * sizeof *x);
     }
-    return slk_ols_fit(fit, y, x, n, 2, true, NULL) == SLK_OK;
+    return slk_ols_fit_weighted(fit, y, x, weight, n, 2, true, NULL) == SLK_OK;
 }
 
 static slk_status fit_seeds(slk_linear *m, const model_rows *rows, slk_err *err)
 {
     double *y = slk_alloc(rows->n, sizeof *y), *x = slk_alloc(2 * rows->n, sizeof *x);
+    double *weight = slk_alloc(rows->n, sizeof *weight);
     slk_by_seed b[SLK_N_B] = {{.n = 0}};
-    for (size_t i = 0; y && x && i < rows->n; i++) {
+    bool ok = y && x && weight;
+    for (size_t i = 0; ok && i < rows->n; i++) {
         bool seen = false;
         for (size_t k = 0; k < i && !seen; k++) seen = rows->seed[k] == rows->seed[i];
         slk_ols fit;
-        if (seen || b[0].n == SLK_REPORT_MAX_SEEDS || !fit_seed(&fit, rows, rows->seed[i], y, x)) continue;
+        if (seen || b[0].n == SLK_REPORT_MAX_SEEDS || !fit_seed(&fit, rows, rows->seed[i], y, x, weight)) continue;
         for (int t = 0; t < SLK_N_B; t++) {
             b[t].seed[b[t].n] = rows->seed[i];
             b[t].value[b[t].n++] = fit.b[t];
@@ -144,9 +169,9 @@ static slk_status fit_seeds(slk_linear *m, const model_rows *rows, slk_err *err)
     }
     m->n_seeds = b[0].n;
     for (int t = 0; t < SLK_N_B; t++) m->by_seed[t] = slk_estimate_mean(&b[t]);
-    bool ok = y && x;
     free(y);
     free(x);
+    free(weight);
     return ok ? SLK_OK : slk_fail(err, SLK_E_MEMORY, "report: out of memory");
 }
 
@@ -169,26 +194,6 @@ static void choose_claims(slk_linear *m)
     }
 }
 
-/* Is the last gap between evaluated epochs wider than the first? Then early epochs weigh more than late ones. */
-static bool is_uneven(const slk_analysis *a, slk_study_set set)
-{
-    for (size_t i = 0; i < a->n_fits; i++) {
-        const slk_variant *v = variant_at(a, i);
-        for (size_t r = 0; r < v->n_runs; r++) {
-            int32_t before = 0, first = 0;
-            for (size_t k = 0; k < v->runs[r]->n_epochs; k++) {
-                const slk_report_epoch *e = &v->runs[r]->epochs[k];
-                if (!is_row(e, set)) continue;
-                int32_t gap = e->epoch - before;
-                before = e->epoch;
-                if (!first) first = gap;
-                if (gap != first) return true;
-            }
-        }
-    }
-    return false;
-}
-
 static slk_status make_model(slk_analysis *a, slk_linear *m, slk_study_set set, slk_err *err)
 {
     model_rows rows = {0};
@@ -205,11 +210,11 @@ static slk_status make_model(slk_analysis *a, slk_linear *m, slk_study_set set, 
     }
     m->n_rows = rows.n;
     m->n_runs = rows.n_runs;
-    m->uneven = is_uneven(a, set);
+    for (size_t i = 0; i < rows.n; i++) m->weighted |= rows.weight[i] != 1;
     slk_status s = SLK_OK;
     if (rows.n == 0) {
         snprintf(m->why, sizeof m->why, "no finished run was evaluated on these facts");
-    } else if (slk_ols_fit(&fit, rows.y, rows.x, rows.n, 2, true, &why) != SLK_OK) {
+    } else if (slk_ols_fit_weighted(&fit, rows.y, rows.x, rows.weight, rows.n, 2, true, &why) != SLK_OK) {
         snprintf(m->why, sizeof m->why, "%.150s", why.msg);
     } else {
         m->is_fitted = true;

@@ -92,14 +92,15 @@ static void add_section(slk_buf *b, const slk_report *report, const slk_analysis
     if (s->item == 4) {
         const slk_linear *m = &a->linear[0];
         if (m->is_fitted)
-            slk_buf_addf(b,
-                         "<p>The model explains %s%% of the variance in distribution (R\xC2\xB2; the paper: 86%%). "
-                         "Verdicts here use %s%s.</p>\n",
-                         slk_say(100 * m->r2, 0).text,
-                         !strcmp(m->claim_by, "seeds")  ? "the fits of single seeds"
-                         : !strcmp(m->claim_by, "runs") ? "a bootstrap that draws whole runs"
-                                                        : "no interval: there are too few runs",
-                         m->uneven ? "; evaluated epochs are not evenly spaced, and each counts the same" : "");
+            slk_buf_addf(
+                b,
+                "<p>The model explains %s%% of the variance in distribution (R\xC2\xB2; the paper: 86%%). "
+                "Verdicts here use %s%s.</p>\n",
+                slk_say(100 * m->r2, 0).text,
+                !strcmp(m->claim_by, "seeds")  ? "the fits of single seeds"
+                : !strcmp(m->claim_by, "runs") ? "a bootstrap that draws whole runs"
+                                               : "no interval: there are too few runs",
+                m->weighted ? "; not every epoch was evaluated, and one that was counts for those nearest to it" : "");
     }
     for (size_t i = 0; i < 3 && s->tables[i] != SLK_N_TABLES; i++)
         add_table(b, report, a, s->tables[i], s->item >= 4 && s->item <= 6);

@@ -17,6 +17,7 @@ typedef struct work {
     double *y;       /* [n_rows] */
     double mean[SLK_OLS_MAX_TERMS], length[SLK_OLS_MAX_TERMS], y_mean;
     double r[SLK_OLS_MAX_TERMS][SLK_OLS_MAX_TERMS];
+    const double *weights; /* [n_rows] of mean 1, or NULL: all 1 */
     size_t n_rows, n_columns;
 } work;
 
@@ -27,14 +28,25 @@ static double dot(const double *a, const double *b, size_t n)
     return sum;
 }
 
-/* The mean, once more with what rounding left in it. */
-static double mean_of(const double *a, size_t n)
+static double weight_of(const double *weights, size_t i)
+{
+    return weights ? weights[i] : 1;
+}
+
+/* The mean, once more with what rounding left in it. Weights have the mean 1, or are NULL. */
+static double mean_of(const double *a, const double *weights, size_t n)
 {
     double sum = 0, rest = 0;
-    for (size_t i = 0; i < n; i++) sum += a[i];
+    for (size_t i = 0; i < n; i++) sum += weight_of(weights, i) * a[i];
     double mean = sum / (double)n;
-    for (size_t i = 0; i < n; i++) rest += a[i] - mean;
+    for (size_t i = 0; i < n; i++) rest += weight_of(weights, i) * (a[i] - mean);
     return mean + rest / (double)n;
+}
+
+/* Rows of a weighted problem, centred, as those of one without weights. */
+static void weigh(double *a, const double *weights, size_t n)
+{
+    for (size_t i = 0; weights && i < n; i++) a[i] *= sqrt(weights[i]);
 }
 
 static slk_status check(const double *y, const double *x, size_t n_rows, size_t n_columns, size_t n_terms, slk_err *err)
@@ -62,8 +74,9 @@ static slk_status scale_columns(work *w, const double *x, bool intercept, slk_er
         double *column = w->columns + j * w->n_rows;
         for (size_t i = 0; i < w->n_rows; i++) column[i] = x[i * w->n_columns + j];
         double size = sqrt(dot(column, column, w->n_rows));
-        w->mean[j] = intercept ? mean_of(column, w->n_rows) : 0;
+        w->mean[j] = intercept ? mean_of(column, w->weights, w->n_rows) : 0;
         for (size_t i = 0; i < w->n_rows; i++) column[i] -= w->mean[j];
+        weigh(column, w->weights, w->n_rows);
         w->length[j] = sqrt(dot(column, column, w->n_rows));
         if (!isfinite(size)) return slk_fail(err, SLK_E_ARG, "least squares: column %zu is too large", j);
         if (!(w->length[j] > CONSTANT * size))
@@ -164,7 +177,7 @@ static void fill(slk_ols *out, const work *w, const double *y, const double *sca
     double size = 0;
     for (size_t i = 0; i < w->n_rows; i++) {
         double d = y[i] - w->y_mean;
-        out->tss += d * d;
+        out->tss += weight_of(w->weights, i) * d * d;
         size += y[i] * y[i];
     }
     out->df = (double)out->n_rows - (double)out->n_terms;
@@ -178,8 +191,21 @@ static void fill(slk_ols *out, const work *w, const double *y, const double *sca
     }
 }
 
-slk_status slk_ols_fit(slk_ols *out, const double *y, const double *x, size_t n_rows, size_t n_columns, bool intercept,
-                       slk_err *err)
+/* Weights of mean 1. */
+static slk_status scale_weights(double *out, const double *weights, size_t n, slk_err *err)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!(weights[i] > 0) || !isfinite(weights[i]))
+            return slk_fail(err, SLK_E_ARG, "least squares: the weight of row %zu is not above 0", i);
+        sum += weights[i];
+    }
+    for (size_t i = 0; i < n; i++) out[i] = weights[i] / sum * (double)n;
+    return SLK_OK;
+}
+
+slk_status slk_ols_fit_weighted(slk_ols *out, const double *y, const double *x, const double *weights, size_t n_rows,
+                                size_t n_columns, bool intercept, slk_err *err)
 {
     *out = (slk_ols){.n_rows = n_rows, .n_terms = n_columns + (intercept ? 1 : 0), .intercept = intercept};
     slk_status status = check(y, x, n_rows, n_columns, out->n_terms, err);
@@ -187,10 +213,14 @@ slk_status slk_ols_fit(slk_ols *out, const double *y, const double *x, size_t n_
     work w = {.n_rows = n_rows, .n_columns = n_columns};
     w.columns = slk_alloc(n_rows * n_columns, sizeof *w.columns);
     w.y = slk_alloc(n_rows, sizeof *w.y);
-    if (w.columns && w.y) {
-        w.y_mean = intercept ? mean_of(y, n_rows) : 0;
+    double *scaled_weights = weights ? slk_alloc(n_rows, sizeof *scaled_weights) : NULL;
+    if (w.columns && w.y && (scaled_weights || !weights)) {
+        if (weights) status = scale_weights(scaled_weights, weights, n_rows, err);
+        w.weights = scaled_weights;
+        w.y_mean = intercept ? mean_of(y, w.weights, n_rows) : 0;
         for (size_t i = 0; i < n_rows; i++) w.y[i] = y[i] - w.y_mean;
-        status = scale_columns(&w, x, intercept, err);
+        weigh(w.y, w.weights, n_rows);
+        if (status == SLK_OK) status = scale_columns(&w, x, intercept, err);
         if (status == SLK_OK) status = factorise(&w, err);
         if (status == SLK_OK) {
             double scaled[SLK_OLS_MAX_TERMS], inverse[SLK_OLS_MAX_TERMS][SLK_OLS_MAX_TERMS] = {{0}};
@@ -203,7 +233,14 @@ slk_status slk_ols_fit(slk_ols *out, const double *y, const double *x, size_t n_
     }
     free(w.columns);
     free(w.y);
+    free(scaled_weights);
     return status;
+}
+
+slk_status slk_ols_fit(slk_ols *out, const double *y, const double *x, size_t n_rows, size_t n_columns, bool intercept,
+                       slk_err *err)
+{
+    return slk_ols_fit_weighted(out, y, x, NULL, n_rows, n_columns, intercept, err);
 }
 
 slk_interval slk_ols_interval(const slk_ols *fit, size_t term, double confidence)
@@ -225,7 +262,7 @@ double slk_ols_r2(const slk_ols *fit, const double *y, const double *x, size_t n
 {
     if (n_rows == 0) return NAN;
     size_t n_columns = fit->n_terms - (fit->intercept ? 1 : 0);
-    double mean = mean_of(y, n_rows), errors = 0, squares = 0, size = 0;
+    double mean = mean_of(y, NULL, n_rows), errors = 0, squares = 0, size = 0;
     for (size_t i = 0; i < n_rows; i++) {
         double e = y[i] - slk_ols_predict(fit, x + i * n_columns), d = y[i] - mean;
         errors += e * e;

@@ -34,6 +34,12 @@ typedef struct slk_ols {
 slk_status slk_ols_fit(slk_ols *out, const double *y, const double *x, size_t n_rows, size_t n_columns, bool intercept,
                        slk_err *err);
 
+/* The same with weights [n_rows], each above 0: the squared error of row i counts weights[i] times, and so do tss and
+ * r2. Only their ratios matter; n_rows stays the number of observations. Errors: also SLK_E_ARG: a weight that is not
+ * above 0 and finite (names the row). */
+slk_status slk_ols_fit_weighted(slk_ols *out, const double *y, const double *x, const double *weights, size_t n_rows,
+                                size_t n_columns, bool intercept, slk_err *err);
+
 /* The t interval of coefficient `term` (0: the intercept, where there is one). */
 slk_interval slk_ols_interval(const slk_ols *fit, size_t term, double confidence);
 

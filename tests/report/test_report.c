@@ -366,7 +366,7 @@ static void test_dataset(void **state)
     assert_near("accuracy", slk_report_accuracy(ds, run, e, SLK_SET_TEST, -1),
                 100.0 * n / (double)ds->sets[SLK_SET_TEST].n, 1e-12);
     assert_null(slk_report_find_epoch(run, 3)); /* evaluated every fourth */
-    assert_true(r.by_lr->linear[0].uneven);     /* 1, 4, 8, ... */
+    assert_true(r.by_lr->linear[0].weighted);   /* 1, 4, 8, ... */
     slk_report_release(&r);
 }
 

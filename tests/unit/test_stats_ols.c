@@ -235,12 +235,45 @@ static void test_constant_y(void **state)
     assert_true(fit.r2 > 1 - 1e-14 && fit.se[1] < 1e-13 && fit.p[1] < 1e-40);
 }
 
+/* A row of weight 3 is three rows; only ratios of weights matter; a weight must be above 0. */
+static void test_weights(void **state)
+{
+    (void)state;
+    enum { N = 9, MOST = 3 * N };
+    double y[N], x[2 * N], weights[N], y_copies[MOST], x_copies[2 * MOST];
+    size_t n_copies = 0;
+    for (size_t i = 0; i < N; i++) {
+        x[2 * i] = (double)(i * i % 7);
+        x[2 * i + 1] = 1e4 + (double)(i * 5 % 4);
+        y[i] = 2 + 0.5 * x[2 * i] - 3 * x[2 * i + 1] + (double)(i * 3 % 5);
+        weights[i] = 0.25 * (double)(1 + i % 3);
+        for (size_t c = 0; c <= i % 3; c++, n_copies++) {
+            y_copies[n_copies] = y[i];
+            x_copies[2 * n_copies] = x[2 * i];
+            x_copies[2 * n_copies + 1] = x[2 * i + 1];
+        }
+    }
+    slk_ols fit, copies;
+    assert_int_equal(slk_ols_fit_weighted(&fit, y, x, weights, N, 2, true, NULL), SLK_OK);
+    assert_int_equal(slk_ols_fit(&copies, y_copies, x_copies, n_copies, 2, true, NULL), SLK_OK);
+    for (int b = 0; b < 3; b++) assert_true(fabs(fit.b[b] - copies.b[b]) < 1e-9 * (1 + fabs(copies.b[b])));
+    assert_true(fabs(fit.r2 - copies.r2) < 1e-12);
+    /* sums of squares are those of weights of mean 1, degrees of freedom those of 9 rows */
+    double per_row = (double)N / (double)n_copies;
+    assert_true(fabs(fit.rss - per_row * copies.rss) < 1e-9 * fit.rss);
+    assert_true(fit.df == N - 3);
+    for (int b = 0; b < 3; b++)
+        assert_true(fabs(fit.se[b] - copies.se[b] * sqrt(copies.df / fit.df)) < 1e-9 * fit.se[b]);
+    weights[4] = 0;
+    assert_refused(slk_ols_fit_weighted(&fit, y, x, weights, N, 2, true, &err), "weight of row 4 is not above 0");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_norris),      cmocka_unit_test(test_longley),    cmocka_unit_test(test_wampler4),
         cmocka_unit_test(test_statsmodels), cmocka_unit_test(test_properties), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_constant_y),
+        cmocka_unit_test(test_constant_y),  cmocka_unit_test(test_weights),
     };
     return cmocka_run_group_tests_name("stats_ols", tests, NULL, NULL);
 }
