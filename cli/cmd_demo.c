@@ -35,7 +35,7 @@ static const slk_option OPTIONS[] = {
      "folder to write: study.yaml, slick.db, report/"},
     SLK_OPT_FLAG("quick", &opt.quick, "fewer training sets, one seed: about a minute"),
     SLK_OPT_INT("seeds", &opt.seeds, "N", NULL, 1, 100, "runs of each training set (default 3; quick: 1)"),
-    SLK_OPT_INT("epochs", &opt.epochs, "N", NULL, 1, 1000, "epochs of a run (default 12; quick: 20)"),
+    SLK_OPT_INT("epochs", &opt.epochs, "N", NULL, 1, 1000, "epochs of a run (default 10; quick: 20)"),
     SLK_OPT_INT("facts", &opt.facts, "N", NULL, 1, 1000000, "at most so many facts of each part (default: all)"),
     SLK_OPT_INT("jobs", &opt.jobs, "N", NULL, 1, 1024, "runs at a time (default: one a core)"),
     SLK_OPT_END};
@@ -68,14 +68,14 @@ static double lap(demo *d)
 
 static int64_t n_epochs(void)
 {
-    return opt.epochs ? opt.epochs : opt.quick ? 20 : 12;
+    return opt.epochs ? opt.epochs : opt.quick ? 20 : 10;
 }
 
 /* The epochs in which everything is asked, beside the last one and each new best on dev: those lie where much happens,
  * in the first ones. */
 static void add_evaluate(slk_buf *b, int64_t epochs)
 {
-    static const int full[] = {6}, quick[] = {1, 3, 6, 11};
+    static const int full[] = {5}, quick[] = {1, 3, 6, 11};
     const int *at = opt.quick ? quick : full;
     size_t n = opt.quick ? sizeof quick / sizeof *quick : sizeof full / sizeof *full;
     slk_buf_add_str(b, "evaluate: [");
