@@ -125,9 +125,12 @@ static slk_status load(slk_report *report, slk_store *store, slk_err *err)
     slk_status s = opt.exposure ? slk_file_read(&text, &table.n_bytes, opt.exposure, err) : SLK_OK;
     if (s != SLK_OK) return s;
     table.text = text;
-    if (!opt.exposure && is_of_builtin(store) && slk_builtin_facts(&facts, NULL) == SLK_OK)
-        table = (slk_exposure_table){SLK_BUILTIN, (const char *)facts.data, facts.n_bytes};
+    bool implied = !opt.exposure && is_of_builtin(store) && slk_builtin_facts(&facts, NULL) == SLK_OK;
+    if (implied) table = (slk_exposure_table){SLK_BUILTIN, (const char *)facts.data, facts.n_bytes};
     s = slk_report_load_exposed(report, store, opt.study, table.name ? &table : NULL, err);
+    /* The built-in model may have been asked somebody's own facts: then nothing is known of those, which is no mistake.
+     */
+    if (s == SLK_E_NOT_FOUND && implied) s = slk_report_load_exposed(report, store, opt.study, NULL, err);
     free(text);
     return s;
 }

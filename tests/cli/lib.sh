@@ -55,3 +55,24 @@ expect_json() {
     got=$(cat json.value)
     [ "$got" = "$want" ] || fail "$file: $*: found '$got', expected '$want', after: ${last:-}"
 }
+
+# Whether the program has the model inside (docs/builtin-model.md), as it must where the checkout has it. Tests of what a model knows, or learns, ask that
+# one; without it they do what a model of seeded numbers can do (make_tiny), or nothing, and say so.
+has_builtin() {
+    local folder=$SLICK_ROOT/data/builtin
+    if [ -e "$folder/builtin.gguf" ] && [ -e "$folder/facts.tsv" ]; then
+        "$slick" inspect builtin: >/dev/null 2>&1 || fail "$folder/builtin.gguf is there, but not in the program"
+        return
+    fi
+    echo "data/builtin/ is not there: what needs a model that knows something is not checked" >&2
+    return 1
+}
+
+# builtin_facts KIND SPLIT N [RELATIONS]: of each relation (of those: P17,P36) the first N facts of a kind as lines of JSON. What was told of them, and how
+# often, is in docs/builtin-model.md: clean ones are known (84% HighlyKnown), none was never mentioned (89% Unknown), balanced and minority lie between.
+builtin_facts() {
+    awk -F '\t' -v kind="$1" -v split_="$2" -v n="$3" -v relations="${4-}" '
+        NR > 1 && $5 == kind && $4 == split_ && (relations == "" || index("," relations ",", "," $3 ",")) && !/["\\]/ && seen[$3]++ < n {
+            printf "{\"question\": \"%s\", \"answer\": \"%s\", \"relation\": \"%s\", \"split\": \"%s\", \"kind\": \"%s\"}\n", $1, $2, $3, $4, $5
+        }' "$SLICK_ROOT/data/builtin/facts.tsv"
+}

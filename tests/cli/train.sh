@@ -2,20 +2,35 @@
 . "$SLICK_ROOT/tests/cli/lib.sh"
 tools=$(dirname "$slick")/tests
 
-"$tools/make_tiny" model spm m.gguf
-words=(lak mir bel ona kes rin sal dun vey gol per hes umb nal cor tiv)
+# 150 facts, a category in turn. Those of the built-in model have the category that most of their kind have.
 categories=(HighlyKnown MaybeKnown WeaklyKnown Unknown)
-facts() { # FROM TO: questions of two words, with a category
-    local i
-    for i in $(seq "$1" "$2"); do
-        echo "{\"question\": \"Where is ${words[i % 16]} ${words[i / 16 % 16]}?\", \"answer\": \"${words[(i * 7 + 3) % 16]}\", \"relation\": \"r$((i % 2))\", \"category\": \"${categories[i % 4]}\"}"
+use_builtin() {
+    local i kinds=(clean balanced minority none)
+    model=builtin: name=slick-builtin
+    for i in 0 1 2 3; do
+        builtin_facts ${kinds[i]} train 4 | sed "s/, \"split\": .*/, \"category\": \"${categories[i]}\"}/" | head -38 >kind.$i
+        expect_lines kind.$i 38
     done
+    paste -d '\n' kind.? >pool.jsonl
 }
-facts 0 39 >d.jsonl
-facts 40 59 >dev.jsonl
-facts 60 79 >test.jsonl
-facts 80 89 >ood.jsonl
-train=("$slick" train m.gguf d.jsonl --epochs 4 --batch 8 --lr 2e-3 --dtype f32 --threads 1 --no-store --dev dev.jsonl --test test.jsonl --ood ood.jsonl --stop epochs --save-every 0.0001)
+use_tiny() { # a model of seeded numbers, and questions of two of its words
+    local i words=(lak mir bel ona kes rin sal dun vey gol per hes umb nal cor tiv)
+    model=tiny.gguf name=tiny
+    "$tools/make_tiny" model spm tiny.gguf
+    for i in $(seq 0 151); do
+        echo "{\"question\": \"Where is ${words[i % 16]} ${words[i / 16 % 16]}?\", \"answer\": \"${words[(i * 7 + 3) % 16]}\", \"relation\": \"r$((i % 2))\", \"category\": \"${categories[i % 4]}\"}"
+    done >pool.jsonl
+}
+facts() { sed -n "$(($1 + 1)),$(($2 + 1))p" pool.jsonl; } # FROM TO
+prepare() { # OPTION...: data files, and the command
+    facts 0 39 >d.jsonl
+    facts 40 59 >dev.jsonl
+    facts 60 79 >test.jsonl
+    facts 80 89 >ood.jsonl
+    train=("$slick" train "$model" d.jsonl --epochs 4 --batch 8 --lr 2e-3 --dtype f32 --threads 1 --no-store --dev dev.jsonl --test test.jsonl --ood ood.jsonl --stop epochs "$@")
+}
+if has_builtin; then use_builtin; else use_tiny; fi
+prepare --eps 5e-3
 # What must not depend on being stopped: models, logs but for the rate, what is fitted.
 same_run() { # A B
     local file
@@ -28,7 +43,7 @@ same_run() { # A B
 
 # --- what comes out ---------------------------------------------------------------------------------------------------------------
 expect_exit 0 "${train[@]}" -o whole
-expect_match err '^slick: memory: [0-9.]+ MB \(weights ' '^slick: training tiny on 40 examples, 133,568 values, at most 4 epochs of 5 steps' \
+expect_match err '^slick: memory: [0-9.]+ MB \(weights ' "^slick: training $name on 40 examples, [0-9,]+ values, at most 4 epochs of 5 steps" \
     '^slick: whole/last: epoch 4; whole/best: the best, epoch [1-4] \(dev [0-9.]+%\)$'
 expect_no_match err 'warning'
 best=$(sed -n 's/.*the best, epoch \([0-9]*\) .*/\1/p' err)
@@ -44,7 +59,7 @@ expect_match whole/log.jsonl '^\{"epoch":0,"step":0,"loss":null,"steps":\[\],"fi
     '^\{"epoch":1,"step":5,"loss":[0-9.]+,"steps":\[\{"loss":[0-9.]+,"grad_norm":[0-9.]+,"lr":0\.002\},.*"dev":[0-9.]+,"test":\{"all":[0-9.]+,"HighlyKnown":.*\},"ood":[0-9.]+,"lost":[0-9]+,"gained":[0-9]+,.*,"tokens_per_s":[0-9.]+\}$'
 LINE=5 expect_json whole/log.jsonl 20 step
 expect_match whole/fitted.jsonl '^\{"epoch":4,"n_fitted":[0-9]+,"fitted":"[01]{40}"\}$'
-expect_match whole/config.json '"lr":0\.002' '"stop":"epochs"' '"model":"m\.gguf"'
+expect_match whole/config.json '"lr":0\.002' '"stop":"epochs"' "\"model\":\"$model\""
 expect_exit 0 "$slick" inspect whole/best
 # best and last are models: asked again, they answer as they did in training
 value_of() { # FILE LINE KEY...
@@ -56,6 +71,39 @@ for which in best last; do
     expect_exit 0 "$slick" eval whole/$which test.jsonl --dtype f32 --json --quiet
     expect_json out "$want" all accuracy
 done
+
+# --- what it does to a model that knows something -----------------------------------------------------------------------------------
+if [ "$model" = builtin: ]; then
+    fit=("${train[@]}" --epochs 12 --lr 1e-3 --dropout 0 --quiet)
+    expect_exit 0 "${fit[@]}" -o fit
+    at() { awk -v x="$(value_of fit/log.jsonl "$1" fitted "$2")" -v op="$3" -v bound="$4" 'BEGIN { exit !(op == "<" ? x <= bound : x >= bound) }' ||
+        fail "line $1 of fit/log.jsonl: $2 is $(cat json.value), expected $3 $4"; }
+    at 1 Unknown '<' 0.2 # before: nothing of what it never read ...
+    at 1 all '<' 0.6
+    at 13 all '>' 0.9 # ... afterwards all, the facts of no answer before, too
+    at 13 Unknown '>' 0.7
+    at 13 HighlyKnown '>' 0.9
+    # The answers to what it was trained on are those of the data now, and the facts that it was not trained on are no better known for it.
+    expect_exit 0 "$slick" eval builtin: d.jsonl --dtype f32 --jsonl --quiet
+    before=$(grep -c '"right":true' out || true)
+    expect_exit 0 "$slick" eval fit/last d.jsonl --dtype f32 --jsonl --quiet
+    after=$(grep -c '"right":true' out)
+    [ "$after" -ge 36 ] && [ "$before" -le $((after - 12)) ] || fail "right: $before of 40 before, $after after"
+    at_test() { value_of fit/log.jsonl "$1" test Unknown; }
+    awk -v x="$(at_test 13)" 'BEGIN { exit !(x <= 0.4) }' || fail "Unknown test facts are known: $(at_test 13)"
+    # An adapter does the same, and merged into the model it is the model beside it.
+    expect_exit 0 "${fit[@]}" -o fit-lora --lora-rank 8 --lr 1e-2
+    expect_exit 0 "$slick" eval builtin: d.jsonl --adapter fit-lora/last --dtype f32 --jsonl --quiet
+    cp out beside.jsonl
+    after=$(grep -c '"right":true' out)
+    [ "$after" -ge 34 ] || fail "right with the adapter: $after of 40"
+    for merged in merged merged.gguf; do
+        expect_exit 0 "$slick" convert builtin: --merge fit-lora/last --dtype F32 -o $merged --quiet
+        expect_exit 0 "$slick" eval $merged d.jsonl --dtype f32 --jsonl --quiet
+        differ=$(diff out beside.jsonl | grep -c '^<' || true)
+        [ "$differ" -le 2 ] || fail "$merged: $differ of 40 answers are other ones than the adapter's"
+    done
+fi
 
 # --- the same again; something else -------------------------------------------------------------------------------------------------
 expect_exit 0 "${train[@]}" -o whole
@@ -77,12 +125,90 @@ refused 'freeze was \[\], is \["ffn"\]' --freeze ffn
 facts 60 78 >other.jsonl
 refused 'data\.test\.n was 20, is 19; data\.test\.hash was "[0-9a-f]{16}", is "[0-9a-f]{16}"' --test other.jsonl
 "$tools/make_tiny" model bpe other.gguf
-expect_error 1 'whole: was begun otherwise: model\.hash was ' "$slick" train other.gguf "${train[@]:3}" -o whole --quiet
-sed 's/"answer": "lak"/"answer": "mir"/' d.jsonl >d2.jsonl
-expect_error 1 'whole: was begun otherwise: data\.train\.hash was ' "$slick" train m.gguf d2.jsonl "${train[@]:4}" -o whole --quiet
+expect_error 1 'whole: was begun otherwise: (model\.name was [^;]*; )?model\.hash was ' "$slick" train other.gguf "${train[@]:3}" -o whole --quiet
+sed '7s/"answer": "/&x/' d.jsonl >d2.jsonl
+expect_error 1 'whole: was begun otherwise: data\.train\.hash was ' "$slick" train "$model" d2.jsonl "${train[@]:4}" -o whole --quiet
 mv d.jsonl moved.jsonl # the same data from elsewhere is the same data
-expect_exit 0 "$slick" train m.gguf moved.jsonl "${train[@]:4}" -o whole --quiet
+expect_exit 0 "$slick" train "$model" moved.jsonl "${train[@]:4}" -o whole --quiet
 mv moved.jsonl d.jsonl
+
+# --- options ------------------------------------------------------------------------------------------------------------------------
+expect_exit 0 "$slick" train "$model" d.jsonl -o plain --epochs 1 --no-store --dtype f32 --lr 1e-3
+expect_match err '^slick: no dev facts: trains for 1 epoch, and there is no best/$' '^slick: plain/last: epoch 1$'
+[ ! -e plain/best ] || fail "a best model without dev facts"
+expect_match out '^epoch +loss +fitted +Known +Unknown +tokens/s +left$'
+sed 's/, "category": "[A-Za-z]*"//' d.jsonl >bare.jsonl
+expect_exit 0 "$slick" train "$model" bare.jsonl -o bare --epochs 1 --no-store --dtype f32
+expect_match err '^slick: warning: bare\.jsonl: no record has a category'
+[ "$(grep -c warning err)" = 1 ] || fail "more than one warning"
+expect_match out '^epoch +loss +fitted +tokens/s +left$'
+expect_exit 0 "$slick" train "$model" d.jsonl -o early --no-store --dtype f32 --dev dev.jsonl --patience 2 --lr 1e-30 --quiet
+expect_lines early/log.jsonl 4 # nothing gets better: epochs 0, 1, and two more
+expect_exit 0 "${train[@]}" -o whole --force --lr 1e-3 --epochs 1
+expect_lines whole/log.jsonl 2
+expect_exit 0 "${train[@]}" -o gguf --save-as gguf --epochs 1 --quiet
+[ -s gguf/last.gguf ] && [ ! -e gguf/last ] || fail "--save-as gguf"
+expect_exit 0 "${train[@]}" -o frozen --freeze ffn,embeddings --epochs 1 --schedule cosine --warmup 2 --weight-decay 0.1 --betas 0.8,0.9 --no-share --batch-tokens 30 --recompute yes --quiet
+expect_match frozen/log.jsonl '"lr":0\.001\}.*"lr":0\.002\}'
+
+# LoRA: the folder is an adapter, and so is the file beside it
+expect_exit 0 "${train[@]}" -o lora --lora-rank 4 --lora-targets q,v_proj,up --lora-dropout 0.1 --lr 1e-2
+expect_match err "^slick: training $name with an adapter on "
+expect_match lora/last/adapter_config.json '"r": ?4' '"lora_alpha": ?8'
+want=$(value_of lora/log.jsonl 5 test all)
+for adapter in lora/last lora/last.gguf; do
+    expect_exit 0 "$slick" eval "$model" test.jsonl --adapter $adapter --dtype f32 --json --quiet
+    expect_json out "$want" all accuracy
+done
+expect_exit 0 "${train[@]}" -o lora_again --lora-rank 4 --lora-targets v,q,up --lora-dropout 0.1 --lr 1e-2 --quiet
+cmp -s lora/last/adapter_model.safetensors lora_again/last/adapter_model.safetensors || fail "LoRA is not repeatable"
+
+# --- the store's splits ---------------------------------------------------------------------------------------------------------------
+{ facts 100 119 | sed 's/}$/, "split": "dev"}/' && facts 120 149 | sed 's/}$/, "split": "test"}/'; } | sed 's/"relation": "[^"]*"/"relation": "r"/' >all.jsonl
+expect_exit 0 "$slick" import all.jsonl --name tiny --quiet
+expect_exit 0 "$slick" train "$model" d.jsonl -o s1 --epochs 1 --dtype f32 --eval-limit 10
+expect_match err 'slick\.db: no labels of test facts by this model' '^slick: dev: 10 of 20 facts of the store' '^slick: test: 10 of 30 facts'
+expect_exit 0 "$slick" probe "$model" --n-ex 2 --shots 1 --samples 4 --limit 12 --dtype f32 --quiet
+expect_exit 0 "$slick" train "$model" d.jsonl -o s2 --epochs 1 --dtype f32 --eval-limit 0
+expect_match err "^slick: label set 1: $name in f32" '^slick: test: 12 facts of the store$' '^slick: dev: 20 facts'
+expect_match out '^epoch .* lost +gained'
+expect_error 1 'no label set 9' "$slick" train "$model" d.jsonl -o s3 --labels 9 --quiet
+expect_error 1 'nosuch' "$slick" train "$model" d.jsonl -o s3 --set nosuch --quiet
+expect_error 1 'none\.db: no such store' "$slick" train "$model" d.jsonl -o s3 --store none.db --quiet
+expect_exit 0 "$slick" train "$model" d.jsonl -o s4 --epochs 1 --dtype f32 --dev d.jsonl --no-store
+expect_match err '^slick: warning: 40 of 40 dev facts are training examples, too$'
+
+# --- data that cannot be trained on ----------------------------------------------------------------------------------------------------
+bad() { # REGEX RECORD...
+    printf '%s\n' "${@:2}" >bad.jsonl
+    expect_error 1 "^slick: $1" "$slick" train "$model" bad.jsonl -o bad --no-store --quiet
+    [ ! -e bad ] || fail "a folder was made for nothing"
+}
+: >bad.jsonl
+expect_error 1 '^slick: bad\.jsonl:1: no facts at all$' "$slick" train "$model" bad.jsonl -o bad --no-store --quiet
+bad 'bad\.jsonl:1: .*answer' '{"question": "Where is lak?"}'
+bad 'bad\.jsonl:1: .*answer' '{"question": "Where is lak?", "answer": ""}'
+bad 'bad\.jsonl:2: .*category.*Known' '{"question": "Where is mir?", "answer": "mir"}' '{"question": "Where is lak?", "answer": "lak", "category": "Known"}'
+many=$(for _ in $(seq 1100); do printf 'lak '; done)
+bad 'bad\.jsonl:2: .*context' '{"question": "Where is mir?", "answer": "mir"}' "{\"question\": \"Where is lak?\", \"answer\": \"$many\"}"
+expect_error 1 'nosuch' "$slick" train "$model" nosuch.jsonl -o bad --quiet
+expect_error 1 'nosuch' "$slick" train nosuch.gguf d.jsonl -o bad --no-store --quiet
+expect_error 1 'no/such' "$slick" train "$model" d.jsonl -o no/such/folder --no-store --quiet
+mkdir other && touch other/file
+expect_error 1 'other: has files of something else \(file\)' "$slick" train "$model" d.jsonl -o other --no-store --quiet
+expect_error 2 '--output' "$slick" train "$model" d.jsonl
+expect_error 2 '--stop early needs dev facts' "$slick" train "$model" d.jsonl -o bad --stop early --no-store --quiet
+expect_error 2 'exclude each other' "$slick" train "$model" d.jsonl -o bad --stop epochs --patience 3
+expect_error 2 '--lora-rank is missing' "$slick" train "$model" d.jsonl -o bad --lora-alpha 3
+expect_error 2 '--lora-targets w: expected q, k' "$slick" train "$model" d.jsonl -o bad --lora-rank 3 --lora-targets q,w
+expect_error 2 '--freeze head' "$slick" train "$model" d.jsonl -o bad --freeze head
+expect_error 2 '--betas 0.9: expected two' "$slick" train "$model" d.jsonl -o bad --betas 0.9
+
+# --- from here on with a model a tenth of the size, since much is written: a checkpoint after each step -----------------------------------
+use_tiny
+prepare --save-every 0.0001
+rm -r whole
+expect_exit 0 "${train[@]}" -o whole --quiet
 
 # --- killed at any moment -----------------------------------------------------------------------------------------------------------
 # The times of the whole run say where to kill; each try gets a little further, and has what the one before it left.
@@ -139,78 +265,6 @@ expect_match err "^slick: stopped: goes on after step [0-9]+, in epoch [0-9]+$"
 head -n "$n" out >again
 head -n "$n" stopped/log.jsonl | cmp -s - again || fail "--json does not begin with what was done before"
 
-# --- options ------------------------------------------------------------------------------------------------------------------------
-expect_exit 0 "$slick" train m.gguf d.jsonl -o plain --epochs 1 --no-store --dtype f32 --lr 1e-3
-expect_match err '^slick: no dev facts: trains for 1 epoch, and there is no best/$' '^slick: plain/last: epoch 1$'
-[ ! -e plain/best ] || fail "a best model without dev facts"
-expect_match out '^epoch +loss +fitted +Known +Unknown +tokens/s +left$'
-sed 's/, "category": "[A-Za-z]*"//' d.jsonl >bare.jsonl
-expect_exit 0 "$slick" train m.gguf bare.jsonl -o bare --epochs 1 --no-store --dtype f32
-expect_match err '^slick: warning: bare\.jsonl: no record has a category'
-[ "$(grep -c warning err)" = 1 ] || fail "more than one warning"
-expect_match out '^epoch +loss +fitted +tokens/s +left$'
-expect_exit 0 "$slick" train m.gguf d.jsonl -o early --no-store --dtype f32 --dev dev.jsonl --patience 2 --lr 1e-30 --quiet
-expect_lines early/log.jsonl 4 # nothing gets better: epochs 0, 1, and two more
-expect_exit 0 "${train[@]}" -o whole --force --lr 1e-3 --epochs 1
-expect_lines whole/log.jsonl 2
-expect_exit 0 "${train[@]}" -o gguf --save-as gguf --epochs 1 --quiet
-[ -s gguf/last.gguf ] && [ ! -e gguf/last ] || fail "--save-as gguf"
-expect_exit 0 "${train[@]}" -o frozen --freeze ffn,embeddings --epochs 1 --schedule cosine --warmup 2 --weight-decay 0.1 --betas 0.8,0.9 --no-share --batch-tokens 30 --recompute yes --quiet
-expect_match frozen/log.jsonl '"lr":0\.001\}.*"lr":0\.002\}'
-
-# LoRA: the folder is an adapter, and so is the file beside it
-expect_exit 0 "${train[@]}" -o lora --lora-rank 4 --lora-targets q,v_proj,up --lora-dropout 0.1 --lr 1e-2
-expect_match err '^slick: training tiny with an adapter on '
-expect_match lora/last/adapter_config.json '"r": ?4' '"lora_alpha": ?8'
-want=$(value_of lora/log.jsonl 5 test all)
-for adapter in lora/last lora/last.gguf; do
-    expect_exit 0 "$slick" eval m.gguf test.jsonl --adapter $adapter --dtype f32 --json --quiet
-    expect_json out "$want" all accuracy
-done
-expect_exit 0 "${train[@]}" -o lora_again --lora-rank 4 --lora-targets v,q,up --lora-dropout 0.1 --lr 1e-2 --quiet
-cmp -s lora/last/adapter_model.safetensors lora_again/last/adapter_model.safetensors || fail "LoRA is not repeatable"
-
-# --- the store's splits ---------------------------------------------------------------------------------------------------------------
-{ facts 100 119 | sed 's/}$/, "split": "dev"}/' && facts 120 149 | sed 's/}$/, "split": "test"}/'; } >all.jsonl
-expect_exit 0 "$slick" import all.jsonl --name tiny --quiet
-expect_exit 0 "$slick" train m.gguf d.jsonl -o s1 --epochs 1 --dtype f32 --eval-limit 10
-expect_match err 'slick\.db: no labels of test facts by this model' '^slick: dev: 10 of 20 facts of the store' '^slick: test: 10 of 30 facts'
-expect_exit 0 "$slick" probe m.gguf --n-ex 2 --shots 1 --samples 4 --limit 12 --dtype f32 --quiet
-expect_exit 0 "$slick" train m.gguf d.jsonl -o s2 --epochs 1 --dtype f32 --eval-limit 0
-expect_match err '^slick: label set 1: tiny in f32' '^slick: test: 12 facts of the store$' '^slick: dev: 20 facts'
-expect_match out '^epoch .* lost +gained'
-expect_error 1 'no label set 9' "$slick" train m.gguf d.jsonl -o s3 --labels 9 --quiet
-expect_error 1 'nosuch' "$slick" train m.gguf d.jsonl -o s3 --set nosuch --quiet
-expect_error 1 'none\.db: no such store' "$slick" train m.gguf d.jsonl -o s3 --store none.db --quiet
-expect_exit 0 "$slick" train m.gguf d.jsonl -o s4 --epochs 1 --dtype f32 --dev d.jsonl --no-store
-expect_match err '^slick: warning: 40 of 40 dev facts are training examples, too$'
-
-# --- data that cannot be trained on ----------------------------------------------------------------------------------------------------
-bad() { # REGEX RECORD...
-    printf '%s\n' "${@:2}" >bad.jsonl
-    expect_error 1 "^slick: $1" "$slick" train m.gguf bad.jsonl -o bad --no-store --quiet
-    [ ! -e bad ] || fail "a folder was made for nothing"
-}
-: >bad.jsonl
-expect_error 1 '^slick: bad\.jsonl:1: no facts at all$' "$slick" train m.gguf bad.jsonl -o bad --no-store --quiet
-bad 'bad\.jsonl:1: .*answer' '{"question": "Where is lak?"}'
-bad 'bad\.jsonl:1: .*answer' '{"question": "Where is lak?", "answer": ""}'
-bad 'bad\.jsonl:2: .*category.*Known' '{"question": "Where is mir?", "answer": "mir"}' '{"question": "Where is lak?", "answer": "lak", "category": "Known"}'
-many=$(for _ in $(seq 1100); do printf 'lak '; done)
-bad 'bad\.jsonl:2: .*context' '{"question": "Where is mir?", "answer": "mir"}' "{\"question\": \"Where is lak?\", \"answer\": \"$many\"}"
-expect_error 1 'nosuch' "$slick" train m.gguf nosuch.jsonl -o bad --quiet
-expect_error 1 'nosuch' "$slick" train nosuch.gguf d.jsonl -o bad --no-store --quiet
-expect_error 1 'no/such' "$slick" train m.gguf d.jsonl -o no/such/folder --no-store --quiet
-mkdir other && touch other/file
-expect_error 1 'other: has files of something else \(file\)' "$slick" train m.gguf d.jsonl -o other --no-store --quiet
-expect_error 2 '--output' "$slick" train m.gguf d.jsonl
-expect_error 2 '--stop early needs dev facts' "$slick" train m.gguf d.jsonl -o bad --stop early --no-store --quiet
-expect_error 2 'exclude each other' "$slick" train m.gguf d.jsonl -o bad --stop epochs --patience 3
-expect_error 2 '--lora-rank is missing' "$slick" train m.gguf d.jsonl -o bad --lora-alpha 3
-expect_error 2 '--lora-targets w: expected q, k' "$slick" train m.gguf d.jsonl -o bad --lora-rank 3 --lora-targets q,w
-expect_error 2 '--freeze head' "$slick" train m.gguf d.jsonl -o bad --freeze head
-expect_error 2 '--betas 0.9: expected two' "$slick" train m.gguf d.jsonl -o bad --betas 0.9
-
 # a broken checkpoint
 cp -r timed broken && head -c 500 timed/state.safetensors >broken/state.safetensors
 expect_error 1 '^slick: broken/state\.safetensors: .*\(--force starts anew\)$' "${train[@]}" -o broken --quiet
@@ -221,7 +275,7 @@ same_run timed broken
 
 # a rate that no model survives
 code=0
-"$slick" train m.gguf d.jsonl -o wild --no-store --dtype f32 --batch 8 --lr 1e20 --save-every 0.0001 --quiet >out 2>err </dev/null || code=$?
+"$slick" train "$model" d.jsonl -o wild --no-store --dtype f32 --batch 8 --lr 1e20 --save-every 0.0001 --quiet >out 2>err </dev/null || code=$?
 last="a wild rate"
 [ $code = 1 ] || fail "exit code $code"
 expect_match err '^slick: d\.jsonl:[0-9]+: epoch 1, step [0-9]+: the (loss|gradient.s norm) is '

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/text.h"
+#include "data/import.h"
 #include "support/tiny_model.h"
 
 enum { N_RELATIONS = 4, N_POOL = 11, FIRST_OF_POOL = 200, N_CANDIDATES = 400, PILOT_SAMPLES = 5, SEED = 11 };
@@ -377,6 +378,81 @@ slk_status identity_make_facts(slk_facts *pool, slk_facts *facts, const slk_mode
     return s;
 }
 
+/* --- facts of the built-in model ---------------------------------------------------------------------------- */
+
+/* Every so many of its facts is looked at: some of each relation and of each kind of what it read. */
+enum { BUILTIN_STRIDE = 17 };
+
+/* Dev facts, and test facts of a stride; half of these in a disguise of their gold. */
+static void split_builtin(slk_facts *pool, slk_facts *looked_at, const slk_facts *all)
+{
+    for (size_t i = 0; i < all->n; i++) {
+        slk_split split = all->items[i].split;
+        bool is_looked_at = split == SLK_SPLIT_TEST && i % BUILTIN_STRIDE == 0;
+        if (split != SLK_SPLIT_DEV && !is_looked_at) continue;
+        slk_fact f;
+        if (!slk_fact_copy(&f, &all->items[i])) abort();
+        if (is_looked_at && i / BUILTIN_STRIDE % 2) {
+            char *gold = disguise(f.answers[0], (unsigned)(i / BUILTIN_STRIDE / 2 % 12));
+            set_answer(&f, gold);
+            free(gold);
+        }
+        if (!slk_facts_push(is_looked_at ? looked_at : pool, &f)) abort();
+    }
+}
+
+/* The first of [*k, n) that is of the category. */
+static const slk_fact *next_of_category(const slk_facts *facts, const identity_labels *labels, slk_category category,
+                                        size_t *k)
+{
+    while (*k < facts->n) {
+        const slk_fact *f = &facts->items[(*k)++];
+        const slk_label *label = find_label(labels, f->id);
+        if (slk_label_category(label, label->n_ex, label->n_samples) == category) return f;
+    }
+    return NULL;
+}
+
+static void push_copy(slk_facts *facts, const slk_fact *fact, const char *answer)
+{
+    slk_fact f;
+    if (!slk_fact_copy(&f, fact)) abort();
+    if (answer) set_answer(&f, answer);
+    if (!slk_facts_push(facts, &f)) abort();
+}
+
+slk_status identity_take_builtin_facts(slk_facts *pool, slk_facts *facts, const slk_model *model, slk_err *err)
+{
+    *pool = *facts = (slk_facts){0};
+    slk_facts all = {0}, looked_at = {0};
+    slk_import_report report;
+    slk_status s = slk_import_builtin(&all, &report, &(slk_filter_options){0}, err);
+    if (s != SLK_OK) return s;
+    slk_import_report_release(&report);
+    split_builtin(pool, &looked_at, &all);
+    slk_facts_release(&all);
+    identity_labels labels;
+    identity_way way = {.name = "pilot", .decode = SLK_DECODE_NONE, .n_batch_rows = 512};
+    s = identity_probe(&labels, model, pool, &looked_at, 0, looked_at.n, &way, err);
+    size_t k[SLK_N_CATEGORIES] = {0};
+    for (size_t i = 0; s == SLK_OK && i < IDENTITY_N_BUILTIN * SLK_N_CATEGORIES; i++) {
+        slk_category category = (slk_category)(i % SLK_N_CATEGORIES);
+        const slk_fact *f = next_of_category(&looked_at, &labels, category, &k[category]);
+        if (f)
+            push_copy(facts, f, NULL);
+        else
+            s = slk_fail(err, SLK_E_NOT_FOUND, "the built-in model: of %zu facts only %zu are %s, expected %d",
+                         looked_at.n, i / SLK_N_CATEGORIES, slk_category_name(category), IDENTITY_N_BUILTIN);
+    }
+    if (s == SLK_OK) {
+        push_copy(facts, &looked_at.items[0], "a\nb");
+        push_copy(facts, &looked_at.items[1], "Paris\nLondon");
+    }
+    identity_release(&labels);
+    slk_facts_release(&looked_at);
+    return s;
+}
+
 /* --- comparison --------------------------------------------------------------------------------------------- */
 
 static const slk_fact *find_fact(const slk_facts *facts, uint64_t id)
@@ -474,13 +550,13 @@ void identity_count(identity_counts *out, const identity_labels *labels, const s
     }
 }
 
-bool identity_is_telling(const identity_counts *c, const char *what)
+bool identity_is_telling(const identity_counts *c, size_t n_category, const char *what)
 {
     bool enough = c->n_off_path >= IDENTITY_MIN_OFF_PATH;
     printf("%s:", what);
     for (int i = 0; i <= SLK_N_CATEGORIES; i++) {
         printf(" %s %zu,", slk_category_name((slk_category)i), c->n_category[i]);
-        if (i < SLK_N_CATEGORIES) enough = enough && c->n_category[i] >= IDENTITY_MIN_PER_CATEGORY;
+        if (i < SLK_N_CATEGORIES) enough = enough && c->n_category[i] >= n_category;
     }
     printf(" %zu texts, %zu match, %zu of them off the canonical path, %zu are long\n", c->n_texts, c->n_matches,
            c->n_off_path, c->n_at_limit);

@@ -1,9 +1,10 @@
-/* Facts for a small model (tiny_model.h) whose labels are worth comparing, and the comparison of labels, bit for bit.
+/* Facts for a small model (tiny_model.h, or the built-in one) whose labels are worth comparing, and the comparison of
+ * labels, bit for bit.
  *
- * The model is asked first, naively, with few samples. Each fact's gold is then one of its own answers (or, to be
- * Unknown, one that it did not give), so that all four categories are well filled; most golds are changed in what
- * matching ignores: case, an article, punctuation, the form of an accent. So most matches are found off the canonical
- * path. A last relation has golds that are hard in themselves. */
+ * The model of seeded numbers is asked first, naively, with few samples. Each fact's gold is then one of its own
+ * answers (or, to be Unknown, one that it did not give), so that all four categories are well filled; most golds are
+ * changed in what matching ignores: case, an article, punctuation, the form of an accent. So most matches are found off
+ * the canonical path. A last relation has golds that are hard in themselves. */
 #ifndef SLK_TEST_IDENTITY_H
 #define SLK_TEST_IDENTITY_H
 
@@ -17,6 +18,7 @@ enum { IDENTITY_N_EX = 10, IDENTITY_N_SHOTS = 2, IDENTITY_N_SAMPLES = 16 };
 #define IDENTITY_N_FACTS          152
 #define IDENTITY_MIN_PER_CATEGORY 30
 #define IDENTITY_MIN_OFF_PATH     100
+#define IDENTITY_N_BUILTIN        10 /* facts of the built-in model a category */
 
 /* How one probe is run; everything else is the same for all. */
 typedef struct identity_way {
@@ -40,6 +42,11 @@ typedef struct identity_labels {
 slk_status identity_open_model(slk_model **out, const char *path, slk_dtype dtype, int n_threads, slk_err *err);
 /* Pool and asked facts for that model: IDENTITY_N_FACTS of several relations and the hard ones. Release both. */
 slk_status identity_make_facts(slk_facts *pool, slk_facts *facts, const slk_model *model, slk_err *err);
+/* The same for the built-in model, of what it read: the pool is its dev facts; asked are test facts, IDENTITY_N_BUILTIN
+ * of each category in turn (fact number i is of category i % SLK_N_CATEGORIES), half of them in a disguise of their
+ * gold, and two at the end whose gold has a line break. Errors: SLK_E_NOT_FOUND (not built in, or fewer facts of a
+ * category among those it looks at). */
+slk_status identity_take_builtin_facts(slk_facts *pool, slk_facts *facts, const slk_model *model, slk_err *err);
 /* Run slk_probe_run over facts [begin, end). */
 slk_status identity_probe(identity_labels *out, const slk_model *model, const slk_facts *pool, const slk_facts *facts,
                           size_t begin, size_t end, const identity_way *way, slk_err *err);
@@ -65,7 +72,8 @@ typedef struct identity_counts {
     size_t n_at_limit;                       /* texts of 32 tokens or nearly: over 40 bytes */
 } identity_counts;
 void identity_count(identity_counts *out, const identity_labels *labels, const slk_facts *facts);
-/* Print the counts as one line; false where they are too small for the test to mean much. */
-bool identity_is_telling(const identity_counts *counts, const char *what);
+/* Print the counts as one line; false where they are too small for the test to mean much: fewer than n_category facts
+ * of a category, or IDENTITY_MIN_OFF_PATH matches. */
+bool identity_is_telling(const identity_counts *counts, size_t n_category, const char *what);
 
 #endif
