@@ -130,7 +130,10 @@ static slk_status load(slk_report *report, slk_store *store, slk_err *err)
     s = slk_report_load_exposed(report, store, opt.study, table.name ? &table : NULL, err);
     /* The built-in model may have been asked somebody's own facts: then nothing is known of those, which is no mistake.
      */
-    if (s == SLK_E_NOT_FOUND && implied) s = slk_report_load_exposed(report, store, opt.study, NULL, err);
+    if (s == SLK_E_NOT_FOUND && implied) {
+        slk_report_release(report);
+        s = slk_report_load_exposed(report, store, opt.study, NULL, err);
+    }
     free(text);
     return s;
 }
