@@ -28,7 +28,7 @@ awk -v a="$(value logprob clean.scores | median)" -v b="$(value logprob none.sco
     fail "answers that it read are not likelier than others"
 
 # --- generate and logits: the same answer, token by token ---------------------------------------------------------------------------
-line=$(grep -n '"greedy_match":true' clean.scores | head -1 | cut -d : -f 1)
+line=$(grep -n -m 1 '"greedy_match":true' clean.scores | cut -d : -f 1)
 question=$(value question clean.jsonl | sed -n "${line}p") answer=$(value answer clean.jsonl | sed -n "${line}p")
 prompt=$(printf 'Q: %s\nA:' "$question")
 expect_exit 0 "$slick" generate builtin: "$prompt" --temperature 0 --stop $'\n' --dtype f32 --quiet
@@ -62,7 +62,7 @@ awk -v n="$n" '
         printf "of %d facts that it read %d HighlyKnown, %d Unknown; of %d that it did not %d Unknown, %d HighlyKnown\n", n, known, lost, n, unknown, guessed
         exit known < n * 0.65 || lost > n * 0.1 || unknown < n * 0.7 || guessed > n * 0.12
     }' clean.jsonl none.jsonl out >table || fail "$(cat table)"
-grep '"category":"HighlyKnown"' out | head -1 >line
+grep -m 1 '"category":"HighlyKnown"' out >line
 [ "$(sed -E 's/.*"answers_seen":\[\{"text":"([^"]*)","n_greedy":10,.*/\1/' line)" = "$(sed -E 's/.*"answers":\["([^"]*)"\].*/\1/' line)" ] ||
     fail "HighlyKnown is not ten times the right answer: $(cat line)"
 # One prompt alone finds less of it (docs/builtin-model.md).

@@ -8,7 +8,7 @@ use_builtin() {
     local i kinds=(clean balanced minority none)
     model=builtin: name=slick-builtin
     for i in 0 1 2 3; do
-        builtin_facts ${kinds[i]} train 4 | sed "s/, \"split\": .*/, \"category\": \"${categories[i]}\"}/" | head -38 >kind.$i
+        builtin_facts ${kinds[i]} train 4 | sed -n "1,38{s/, \"split\": .*/, \"category\": \"${categories[i]}\"}/;p}" >kind.$i
         expect_lines kind.$i 38
     done
     paste -d '\n' kind.? >pool.jsonl
