@@ -269,7 +269,7 @@ static slk_status steps(demo *d, slk_err *err)
     double seconds = (slk_clock_ms() - d->began_ms) / 1e3;
     if (d->cli->json) return slk_cli_json(result_json(d, seconds), err);
     slk_demo_print_summary(&d->report, d->report_path, seconds);
-    if (!opt.seeds && !opt.quick)
+    if (!opt.seeds && !opt.quick && !opt.epochs && !opt.facts) /* it would be another study */
         printf("More seeds decide more of it: slick demo -o %s --seeds 6 --force goes on from these runs.\n",
                opt.output);
     return SLK_OK;

@@ -38,6 +38,12 @@ static size_t element_bytes(const slk_forward *f)
     return slk_compute_dtype(f->model->compute) == SLK_DTYPE_BF16 ? 2 : 4;
 }
 
+/* Of a row's queries. */
+static size_t query_bytes(const slk_forward *f)
+{
+    return (size_t)f->model->config.n_heads * (size_t)f->model->config.head_dim * element_bytes(f);
+}
+
 /* --- cache ---------------------------------------------------------------------------------------------------------
  */
 
@@ -196,7 +202,7 @@ static slk_status project_qkv(slk_forward *f, slk_cache *cache, const slk_batch 
 {
     const slk_config *c = &f->model->config;
     const slk_layer *layer = &f->model->layers[i];
-    size_t d_q_bytes = (size_t)c->n_heads * (size_t)c->head_dim * element_bytes(f);
+    size_t d_q_bytes = query_bytes(f);
     double clock = slk_clock_ms();
     for (int32_t r = 0; r < b->n_rows; r += TILE_ROWS) {
         int64_t n = b->n_rows - r < TILE_ROWS ? b->n_rows - r : TILE_ROWS;
@@ -215,8 +221,7 @@ static slk_status project_qkv(slk_forward *f, slk_cache *cache, const slk_batch 
 /* Only asked rows go on: they move to the front. Returns the batch that they are. */
 static slk_status narrow(slk_forward *f, slk_batch *narrowed, const slk_batch *b, slk_err *err)
 {
-    const slk_config *c = &f->model->config;
-    size_t d = (size_t)c->d_model, d_q_bytes = (size_t)c->n_heads * (size_t)c->head_dim * element_bytes(f);
+    size_t d = (size_t)f->model->config.d_model, d_q_bytes = query_bytes(f);
     slk_asked *asked = &f->asked;
     slk_status s = slk_asked_set(asked, b, err);
     if (s != SLK_OK) return s;
@@ -235,7 +240,7 @@ static slk_status attend(slk_forward *f, slk_cache *cache, const slk_batch *b, i
 {
     const slk_config *c = &f->model->config;
     const slk_layer *layer = &f->model->layers[i];
-    size_t d_q_bytes = (size_t)c->n_heads * (size_t)c->head_dim * element_bytes(f);
+    size_t d_q_bytes = query_bytes(f);
     double clock = slk_clock_ms();
     slk_status s =
         slk_compute_attention(f->model->compute, f->y, f->q, &cache->layers[i], a, b->paths, b->n_paths, err);

@@ -41,16 +41,17 @@ static const slk_variant *variant_at(const slk_analysis *a, size_t i)
     return slk_analysis_unknown(a, a->fits[i].unknown);
 }
 
-/* Rows [first, n) are those of a run, with its epochs, ascending, for weights. Each epoch from 1 to the last one
- * belongs to the nearest of them; one in the middle between two, half to each. */
-static void weigh_run(model_rows *rows, size_t first)
+/* How many epochs epoch k of a run, which is a row, stands for: each from 1 to the last row belongs to the nearest row,
+ * one in the middle between two half to each. */
+static double n_nearest(const slk_report_run *run, size_t k, slk_study_set set)
 {
-    double before = 0; /* where the share of the row before ended */
-    for (size_t i = first; i < rows->n; i++) {
-        double epoch = rows->weight[i], end = i + 1 < rows->n ? (epoch + rows->weight[i + 1]) / 2 : epoch + 0.5;
-        rows->weight[i] = end - (i == first ? 0.5 : before);
-        before = end;
-    }
+    size_t before = k, after = k + 1;
+    while (before > 0 && !is_row(&run->epochs[before - 1], set)) before--;
+    while (after < run->n_epochs && !is_row(&run->epochs[after], set)) after++;
+    double epoch = run->epochs[k].epoch;
+    double from = before > 0 ? (run->epochs[before - 1].epoch + epoch) / 2 : 0.5;
+    double to = after < run->n_epochs ? (epoch + run->epochs[after].epoch) / 2 : epoch + 0.5;
+    return to - from;
 }
 
 static bool collect_rows(model_rows *rows, const slk_analysis *a, slk_study_set set)
@@ -75,14 +76,13 @@ static bool collect_rows(model_rows *rows, const slk_analysis *a, slk_study_set 
                 const slk_report_epoch *e = &run->epochs[k];
                 if (!is_row(e, set) || !run->train.n || !a->ds->sets[set].n) continue;
                 double size = (double)run->train.n;
-                rows->weight[rows->n] = e->epoch; /* for now */
+                rows->weight[rows->n] = n_nearest(run, k, set);
                 rows->y[rows->n] = slk_report_accuracy(a->ds, run, e, set, -1);
                 rows->x[2 * rows->n] = slk_report_n_fitted(e, true) / size;
                 rows->x[2 * rows->n + 1] = slk_report_n_fitted(e, false) / size;
                 rows->run[rows->n] = (uint32_t)rows->n_runs;
                 rows->seed[rows->n++] = run->info->seed;
             }
-            weigh_run(rows, before);
             rows->n_runs += rows->n > before;
         }
     }
@@ -100,8 +100,8 @@ static slk_status coefficients(void *user, const slk_resample *sample, double *o
     if (n > rows->cap) {
         free(rows->scratch_y);
         free(rows->scratch_x);
-        rows->scratch_y = slk_alloc(n, sizeof *rows->scratch_y);
         free(rows->scratch_weight);
+        rows->scratch_y = slk_alloc(n, sizeof *rows->scratch_y);
         rows->scratch_x = slk_alloc(2 * n, sizeof *rows->scratch_x);
         rows->scratch_weight = slk_alloc(n, sizeof *rows->scratch_weight);
         rows->cap = rows->scratch_y && rows->scratch_x && rows->scratch_weight ? n : 0;
