@@ -2,8 +2,9 @@
  *
  *   fact     -> a kind (exact shares in each relation and split), a wrong alternative, exact numbers of mentions
  *   mention  -> "Q: <question>\nA: <answer>\n"  in lists of one relation; or a statement; or the format of fine-tuning
- *   row      -> start token, whole mentions, at most row_tokens of them; packed `packings` times, read once in every
- * pass
+ *   row      -> start token, whole mentions, at most row_tokens of them; read once in every pass
+ *
+ * Mentions are packed into rows `packings` times, each time in another order.
  *
  * Every count is that of one packing; in all a fact is mentioned `passes * packings` times as often. */
 #ifndef SLK_PRETRAIN_CORPUS_H
