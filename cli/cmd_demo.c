@@ -37,7 +37,7 @@ static const slk_option OPTIONS[] = {
     SLK_OPT_INT("seeds", &opt.seeds, "N", NULL, 1, 100, "runs of each training set (default 3; quick: 1)"),
     SLK_OPT_INT("epochs", &opt.epochs, "N", NULL, 1, 1000, "epochs of a run (default 10; quick: 20)"),
     SLK_OPT_INT("facts", &opt.facts, "N", NULL, 1, 1000000, "at most so many facts of each part (default: all)"),
-    SLK_OPT_INT("jobs", &opt.jobs, "N", NULL, 1, 1024, "runs at a time (default: one a core)"),
+    SLK_OPT_INT("jobs", &opt.jobs, "N", NULL, 1, 1024, "processes (default: one a core)"),
     SLK_OPT_END};
 
 typedef struct demo {
@@ -79,8 +79,8 @@ static void add_evaluate(slk_buf *b, int64_t epochs)
     const int *at = opt.quick ? quick : full;
     size_t n = opt.quick ? sizeof quick / sizeof *quick : sizeof full / sizeof *full;
     slk_buf_add_str(b, "evaluate: [");
-    for (size_t i = 0; i < n && (at[i] < epochs || i == 0); i++) slk_buf_addf(b, "%s%d", i ? ", " : "", at[i]);
-    slk_buf_add_str(b, "]\n");
+    for (size_t i = 0; i < n && at[i] < epochs; i++) slk_buf_addf(b, "%d, ", at[i]);
+    slk_buf_addf(b, "%lld]\n", (long long)epochs);
 }
 
 static void add_study(slk_buf *b)
@@ -194,6 +194,7 @@ static slk_status label(demo *d, slk_err *err)
 {
     slk_study_session *s = &d->session;
     lap(d);
+    slk_study_options.jobs = opt.jobs ? opt.jobs : s->n_threads;
     slk_status status = slk_study_session_label(s, err);
     if (status == SLK_OK) status = slk_study_session_plan(s, err);
     if (status == SLK_OK) status = slk_study_session_register(s, err);
@@ -210,7 +211,6 @@ static slk_status run_all(demo *d, slk_err *err)
 {
     slk_study_session *s = &d->session;
     const slk_crew_view view = {slk_demo_show_runs, &d->view};
-    slk_study_options.jobs = opt.jobs ? opt.jobs : s->n_threads;
     slk_study_options.save_every = 5;
     s->view = &view;
     d->view.epochs = s->config.epochs;

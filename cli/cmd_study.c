@@ -12,7 +12,7 @@
 #define opt slk_study_options
 
 static const slk_option OPTIONS[] = {
-    SLK_OPT_INT("jobs", &opt.jobs, "N", NULL, 1, 1024, "run: so many runs at a time (default: FILE's, or 1)"),
+    SLK_OPT_INT("jobs", &opt.jobs, "N", NULL, 1, 1024, "run, probe: so many processes (default: FILE's, or 1)"),
     SLK_OPT_LIST("only", &opt.only, "RUN,...", "run, plan: these runs, as status names them"),
     SLK_OPT_STR("from", &opt.from, "STORE", NULL, "run, probe: bring what this store has first"),
     SLK_OPT_STR("shard", &opt.shard, "I/N", NULL, "probe: the I-th of N parts, 0 <= I < N"),
@@ -146,6 +146,13 @@ static slk_status run_study(slk_cli *cli, const char *path, bool runs, slk_err *
     return status;
 }
 
+/* A worker of labels. What it has when it is stopped is in the store, and its parent knows. */
+static slk_status label_part(slk_cli *cli, const char *path, slk_err *err)
+{
+    slk_status status = run_study(cli, path, false, err);
+    return status == SLK_E_INTERRUPTED ? SLK_OK : status;
+}
+
 static slk_status work_by_arguments(slk_cli *cli, slk_err *err)
 {
     int64_t numbers[3];
@@ -161,7 +168,7 @@ static slk_status run(slk_cli *cli, slk_err *err)
     static const struct {
         const char *verb;
         int n_args;
-    } verbs[] = {{"new", 1}, {"run", 2}, {"probe", 2}, {"status", 1}, {"plan", 2}, {"work", 5}};
+    } verbs[] = {{"new", 1}, {"run", 2}, {"probe", 2}, {"status", 1}, {"plan", 2}, {"label", 2}, {"work", 5}};
     const char *verb = cli->args[0];
     size_t i = 0;
     while (i < sizeof verbs / sizeof *verbs && strcmp(verb, verbs[i].verb) != 0) i++;
@@ -173,7 +180,8 @@ static slk_status run(slk_cli *cli, slk_err *err)
                                                   : "%s: FILE is missing, or one "
                                                     "argument too many",
                              verb);
-    if (opt.shard && strcmp(verb, "probe") != 0) return slk_cli_usage(cli, err, "--shard is for study probe");
+    if (opt.shard && strcmp(verb, "probe") != 0 && strcmp(verb, "label") != 0)
+        return slk_cli_usage(cli, err, "--shard is for study probe");
     if (opt.only.n && strcmp(verb, "run") != 0 && strcmp(verb, "plan") != 0)
         return slk_cli_usage(cli, err, "--only is for study run and study plan");
     if (strcmp(verb, "new") == 0) return print_new(err);
@@ -181,6 +189,7 @@ static slk_status run(slk_cli *cli, slk_err *err)
     if (strcmp(verb, "probe") == 0) return run_study(cli, cli->args[1], false, err);
     if (strcmp(verb, "status") == 0) return slk_study_show_status(cli, err);
     if (strcmp(verb, "plan") == 0) return slk_study_show_plan(cli, cli->args[1], err);
+    if (strcmp(verb, "label") == 0) return label_part(cli, cli->args[1], err);
     return work_by_arguments(cli, err);
 }
 
@@ -192,7 +201,7 @@ const slk_command slk_cmd_study = {
     .about =
         "new: prints a commented study file with every key (docs/study-file.md).\n\n"
         "run: labels what has no label yet, draws the fine-tuning sets, and fine-tunes on each of them with each seed "
-        "and learning rate, --jobs at a time in processes of their own. Stopped or killed at any moment, the same "
+        "and learning rate, both with --jobs processes. Stopped or killed at any moment, the same "
         "command does what is missing, and runs go on from their checkpoints; several at once share the work.\n\n"
         "status: what is done, running and missing, also while a study runs.\n\n"
         "plan: the missing work as commands, one a line, each with a store of its own, for Slurm arrays, GNU parallel "

@@ -1,5 +1,5 @@
 /* What the files of `slick study` share: cmd_study.c (options, verbs), study_session.c (file, store, labels, plan),
- * study_crew.c (worker processes), study_show.c (status, plan). */
+ * study_label.c (labels by worker processes), study_crew.c (runs by worker processes), study_show.c (status, plan). */
 #ifndef SLK_CLI_STUDY_H
 #define SLK_CLI_STUDY_H
 
@@ -66,8 +66,14 @@ void slk_study_session_close_model(slk_study_session *s);
 /* Find the label set; *n_open: facts that lack a label there, *n_p_true: test facts that lack P(True) (0 where the file
  * does not want it). Opens the model where the store alone cannot tell. */
 slk_status slk_study_session_find_labels(slk_study_session *s, size_t *n_open, size_t *n_p_true, slk_err *err);
-/* Probe what is missing (part I/N with --shard). */
+/* Probe what is missing (part I/N with --shard), with --jobs processes where that pays. */
 slk_status slk_study_session_label(slk_study_session *s, slk_err *err);
+/* How many processes n_open labels are for: fewer than --jobs where memory is short or there is little to do. The model
+ * is open. */
+int slk_study_label_jobs(const slk_study_session *s, size_t n_open);
+/* Probe the n_open facts without a label, with n_jobs processes; closes the model. Errors: SLK_E_STATE (a worker failed
+ * and said why), SLK_E_INTERRUPTED, SLK_E_IO. */
+slk_status slk_study_label_parts(slk_study_session *s, size_t n_open, int n_jobs, slk_err *err);
 /* Read the categories, and make the plan. Errors: SLK_E_STATE (facts without a label). */
 slk_status slk_study_session_plan(slk_study_session *s, slk_err *err);
 /* Put study, facts and runs into the store. */

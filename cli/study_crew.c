@@ -3,25 +3,21 @@
  * runs, and keep the claims while they live. So several parents share a store, and nothing is lost with any of them. */
 #include "study.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 #include "base/mem.h"
 #include "progress.h"
 #include "study/claim.h"
 #include "terminal.h"
 #include "train/memory.h"
+#include "worker.h"
 
-enum { POLL_MS = 100, LOOK_MS = 500, MAX_DEATHS = 3 };
+enum { LOOK_MS = 500, MAX_DEATHS = 3 };
 
 typedef struct worker {
     pid_t pid; /* 0: no process */
@@ -176,15 +172,6 @@ static bool report(const crew *c)
 
 /* --- workers ------------------------------------------------------------------------------------------------------ */
 
-/* In the child: become a worker. Only what is safe after a fork of a program with threads. */
-static void exec_worker(char *const *argv, pid_t parent)
-{
-    prctl(PR_SET_PDEATHSIG, SIGTERM); /* a parent that is killed takes its workers along; they write a checkpoint */
-    if (getppid() != parent) _exit(0);
-    execv("/proc/self/exe", argv);
-    _exit(127);
-}
-
 static slk_status start_worker(crew *c, worker *w, size_t run, slk_err *err)
 {
     slk_cli *cli = c->s->cli;
@@ -196,13 +183,10 @@ static slk_status start_worker(crew *c, worker *w, size_t run, slk_err *err)
     snprintf(minutes, sizeof minutes, "%.17g", slk_study_options.save_every);
     const char *argv[] = {"slick",    "study",     "work",  c->s->config.path, study,   id,        memory, "--store",
                           cli->store, "--threads", threads, "--save-every",    minutes, "--quiet", NULL};
-    fflush(stdout);
-    fflush(stderr);
-    pid_t parent = getpid(), pid = fork();
-    if (pid == 0) exec_worker((char *const *)(uintptr_t)argv, parent);
-    if (pid < 0) return slk_fail(err, SLK_E_IO, "cannot start a worker: %s", strerror(errno));
-    *w = (worker){pid, run};
-    return SLK_OK;
+    pid_t pid;
+    slk_status status = slk_worker_start(&pid, argv, err);
+    if (status == SLK_OK) *w = (worker){pid, run};
+    return status;
 }
 
 static bool is_worked_on(const crew *c, size_t run)
@@ -266,7 +250,7 @@ static bool reap(crew *c)
     bool any = false;
     for (int k = 0; k < c->n_jobs; k++) {
         int code;
-        if (!c->workers[k].pid || waitpid(c->workers[k].pid, &code, WNOHANG) != c->workers[k].pid) continue;
+        if (!c->workers[k].pid || !slk_worker_has_ended(c->workers[k].pid, &code)) continue;
         c->workers[k].pid = 0;
         judge_end(c, c->workers[k].run, code);
         any = true;
@@ -310,13 +294,13 @@ static slk_status loop(crew *c, slk_err *err)
             c->stopping = true;
             signal_workers(c, SIGTERM);
         }
-        nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000L}, NULL);
+        slk_worker_wait();
     }
     /* The store failed: workers that go on without anybody looking would be no help. */
     if (status != SLK_OK) signal_workers(c, SIGTERM);
     while (has_workers(c)) {
         reap(c);
-        nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000L}, NULL);
+        slk_worker_wait();
     }
     return status == SLK_OK && c->stopping ? slk_fail(err, SLK_E_INTERRUPTED, "stopped") : status;
 }
@@ -415,7 +399,8 @@ slk_status slk_study_crew_run(slk_study_session *s, slk_err *err)
     if (status == SLK_OK && !c.workers) status = slk_fail(err, SLK_E_MEMORY, "out of memory");
     if (status == SLK_OK) announce(&c, n_open);
     if (status == SLK_OK && n_open) {
-        status = check_room(&c, n_open, err);
+        status = slk_study_session_model(s, err);
+        if (status == SLK_OK) status = check_room(&c, n_open, err);
         slk_study_session_close_model(s);
         if (status == SLK_OK) status = loop(&c, err);
         if (status == SLK_OK) status = look(&c, false, err);

@@ -110,8 +110,12 @@ slk_status slk_study_session_label(slk_study_session *s, slk_err *err)
         return SLK_OK;
     }
     if (n_open == 0 && n_shards == 1) return complete_p_true(s, err);
-    slk_cli_note(s->cli, "%s facts have no label yet: probing with %s (%s)", slk_show_count(n_open).text,
-                 s->model->config.name, slk_compute_kernel_set(s->model->compute));
+    int n_jobs = slk_study_options.shard ? 1 : slk_study_label_jobs(s, n_open);
+    char processes[32] = "";
+    if (n_jobs > 1) snprintf(processes, sizeof processes, ", %d processes", n_jobs);
+    slk_cli_note(s->cli, "%s facts have no label yet: probing with %s (%s%s)", slk_show_count(n_open).text,
+                 s->model->config.name, slk_compute_kernel_set(s->model->compute), processes);
+    if (n_jobs > 1) return slk_study_label_parts(s, n_open, n_jobs, err);
     return slk_study_probe(&s->label_set, s->store, &s->config, &s->material, s->model, shard, n_shards,
                            slk_cli_progress(s->cli), err);
 }

@@ -87,7 +87,7 @@ const slk_key slk_study_keys[] = {
     WORDS("training", "freeze", training.freeze, "attention|ffn|embeddings", NULL, NULL, "[embeddings]", "weights that stay as they are"),
 
     CHOICE("", "keep", keep, "none|best", "none", "checkpoints of a finished run: none, or that of the best dev accuracy (<store>.runs/ID/best)"),
-    INT("", "jobs", jobs, 1, 1024, "1", "runs at a time, each a process with its share of the cores (--jobs)"),
+    INT("", "jobs", jobs, 1, 1024, "1", "processes at a time, each with its share of the cores: parts of the labels, then runs (--jobs)"),
 };
 /* clang-format on */
 

@@ -183,22 +183,32 @@ static slk_status probe(probing *p, int64_t id, const slk_progress *progress, sl
     return slk_p_true_fill(p->store, id, p->model, p->asked, n_tested, 0, NULL, progress, NULL, err);
 }
 
+slk_status slk_study_begin_labels(int64_t *id, slk_store *store, const slk_study_config *config,
+                                  const slk_study_material *material, const slk_model *model, slk_err *err)
+{
+    slk_study_asking asking;
+    slk_label_settings settings;
+    *id = 0;
+    slk_status s = slk_study_asking_init(&asking, config, err);
+    if (s == SLK_OK) {
+        slk_labelling_describe(&settings, model, &asking.options, config->labels.match, material->set, pool_of(config));
+        s = slk_store_begin_label_set(store, id, NULL, &settings, err);
+    }
+    slk_study_asking_release(&asking);
+    return s;
+}
+
 slk_status slk_study_probe(int64_t *id, slk_store *store, const slk_study_config *config,
                            const slk_study_material *material, const slk_model *model, size_t shard, size_t n_shards,
                            const slk_progress *progress, slk_err *err)
 {
     probing p = {.store = store, .config = config, .material = material, .model = model};
-    slk_label_settings settings;
     const slk_fact **all = NULL;
     size_t n = 0;
-    *id = 0;
     if (n_shards == 0) n_shards = 1;
-    slk_status s = slk_study_asking_init(&p.asking, config, err);
+    slk_status s = slk_study_begin_labels(id, store, config, material, model, err);
+    if (s == SLK_OK) s = slk_study_asking_init(&p.asking, config, err);
     if (s == SLK_OK) s = slk_study_material_asked(material, &all, &n, err);
-    if (s == SLK_OK) /* the set that this machine makes */
-        slk_labelling_describe(&settings, model, &p.asking.options, config->labels.match, material->set,
-                               pool_of(config));
-    if (s == SLK_OK) s = slk_store_begin_label_set(store, id, NULL, &settings, err);
     if (s == SLK_OK) {
         size_t begin = n * shard / n_shards, end = n * (shard + 1) / n_shards;
         p.asked = all + begin;

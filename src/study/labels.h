@@ -34,6 +34,11 @@ slk_status slk_study_find_labels(int64_t *id, size_t *n_open, slk_store *store, 
                                  const slk_study_material *material, const struct slk_model *model, const char *dtype,
                                  slk_err *err);
 
+/* The label set that this machine makes of it, *id; begun if there is none. Errors: slk_study_asking_init's, the
+ * store's. */
+slk_status slk_study_begin_labels(int64_t *id, slk_store *store, const slk_study_config *config,
+                                  const slk_study_material *material, const struct slk_model *model, slk_err *err);
+
 /* Label part `shard` of `n_shards` (0 and 1: all) of the material's facts in this machine's label set, *id: what has a
  * label there is left. Also prompts and, where the file asks for it, P(True) of the test facts of the part. Progress
  * counts facts. Errors: slk_exemplars_create's, slk_labelling_run's, slk_p_true_fill's. */

@@ -40,6 +40,8 @@ expect_exit 0 "$slick" labels --store facts.db --csv --quiet
 
 # --- the demo -------------------------------------------------------------------------------------------------------------------
 small=(--quick --facts 120 --epochs 2)
+# few epochs make a study file that can be read; so few facts do not make a training set
+expect_error 1 "few/study\.yaml: variants: nothing to draw from" "$slick" demo --facts 30 --epochs 1 -o few --quiet
 expect_error 2 '--store: the demo.s store is DIR/slick\.db' "$slick" demo --store x.db
 expect_error 1 'facts\.db: cannot make the folder|facts\.db' "$slick" demo -o facts.db --quiet
 expect_exit 0 "$slick" demo "${small[@]}" -o whole
@@ -68,6 +70,28 @@ if [ -s wrong.tsv ]; then
     expect_error 1 "^slick: wrong\.tsv:2: instruct: 'x', expected a whole number" \
         "$slick" report --store whole/slick.db -o r --quiet --exposure wrong.tsv
 fi
+
+# The labels of two processes (on two processors) are those of one. One that is killed is told of, and what it had is not lost.
+expect_exit 0 "$slick" import builtin: --store one.db --quiet
+cp one.db two.db
+"$slick" study probe whole/study.yaml --store two.db --jobs 2 >out 2>err </dev/null &
+parent=$!
+until worker=$(pgrep -P $parent | tail -n 1) && [ -n "$worker" ] || ! kill -0 $parent 2>/dev/null; do sleep 0.05; done
+if [ -n "$worker" ] && kill -KILL "$worker" 2>/dev/null; then
+    code=0
+    wait $parent || code=$?
+    [ $code = 1 ] || fail "exit code $code after a worker was killed"
+    expect_match err "part [12] of 2 of the labels: its worker was killed by signal 9"
+else
+    [ "$(nproc)" = 1 ] || fail "no worker was there to be killed"
+fi
+expect_exit 0 "$slick" study probe whole/study.yaml --store two.db --jobs 2 --quiet
+expect_exit 0 "$slick" study probe whole/study.yaml --store one.db --quiet
+for store in whole/slick one two; do
+    expect_exit 0 "$slick" labels --store "$store.db" --jsonl --quiet
+    sort out >"${store##*/}.jsonl"
+    cmp -s slick.jsonl "${store##*/}.jsonl" || fail "$store.db has other labels"
+done
 
 # Once more: nothing is left to do. Other options are another study; --json is for programs.
 expect_exit 0 "$slick" demo "${small[@]}" -o whole --json --quiet
