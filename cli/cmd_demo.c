@@ -71,8 +71,7 @@ static int64_t n_epochs(void)
     return opt.epochs ? opt.epochs : opt.quick ? 20 : 10;
 }
 
-/* The epochs in which everything is asked, beside the last one and each new best on dev: those lie where much happens,
- * in the first ones. */
+/* The epochs in which everything is asked, beside the last one and the best on dev, which is one of the first. */
 static void add_evaluate(slk_buf *b, int64_t epochs)
 {
     static const int full[] = {5}, quick[] = {1, 3, 6, 11};

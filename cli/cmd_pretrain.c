@@ -273,7 +273,7 @@ static slk_status finish(pretraining *p, slk_err *err)
 static slk_status train(pretraining *p, slk_err *err)
 {
     p->progress = (slk_progress){report, p};
-    const slk_trainer_hooks hooks = {p, NULL, save, record, &p->progress};
+    const slk_trainer_hooks hooks = {.user = p, .save = save, .record = record, .progress = &p->progress};
     note_begin(p);
     const slk_train_state *state = slk_trainer_get_state(p->trainer);
     p->first_pass = state->epoch < 0 ? 1 : state->epoch + 1;

@@ -417,7 +417,8 @@ static slk_status start(training *t, slk_err *err)
 
 static slk_status train(training *t, slk_err *err)
 {
-    const slk_trainer_hooks hooks = {t, evaluate, save, record, slk_cli_progress(t->cli)};
+    const slk_trainer_hooks hooks = {
+        .user = t, .evaluate = evaluate, .save = save, .record = record, .progress = slk_cli_progress(t->cli)};
     const slk_train_state *state = slk_trainer_get_state(t->trainer);
     const slk_examples *examples = &t->data.examples[SLK_WATCH_TRAIN];
     size_t n_steps = (examples->n + (size_t)opt.batch - 1) / (size_t)opt.batch;

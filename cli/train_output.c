@@ -169,7 +169,7 @@ slk_status slk_train_dir_check_space(const slk_train_dir *d, const slk_model *mo
 {
     struct statvfs fs;
     if (statvfs(d->path, &fs) != 0) return SLK_OK; /* then writing will tell */
-    uint64_t have = (uint64_t)fs.f_bavail * fs.f_frsize, state = slk_train_state_bytes(n_trained);
+    uint64_t have = (uint64_t)fs.f_bavail * fs.f_frsize, state = slk_train_state_bytes(n_trained, false);
     uint64_t vocabulary = 48 * (uint64_t)model->config.n_vocab;
     uint64_t one = lora ? 2 * sizeof(float) * (uint64_t)n_trained + (1 << 16) : model->weights_bytes + vocabulary;
     /* an older one stays until the new one is complete */

@@ -126,15 +126,14 @@ slk_status slk_store_load_epochs(slk_store *store, int64_t run_id, bool with_bit
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
-/* What differs between two epochs, or NULL. */
+/* What differs between two epochs, or NULL; sets that only one of them has are no difference. */
 static const char *differs(const slk_run_epoch *a, const slk_run_epoch *b)
 {
     if (a->step != b->step) return "step";
     if (!slk_same_double(a->loss, b->loss)) return "loss";
     for (int s = 0; s < SLK_N_STUDY_SETS; s++) {
         const char *name = slk_study_set_name((slk_study_set)s);
-        if (a->has[s] != b->has[s]) return name;
-        if (!a->has[s]) continue;
+        if (!a->has[s] || !b->has[s]) continue;
         size_t n_bytes = n_bytes_of(a->n[s]);
         if (a->n[s] != b->n[s] || memcmp(a->right[s], b->right[s], n_bytes) != 0 ||
             memcmp(a->refused[s], b->refused[s], n_bytes) != 0)
@@ -143,13 +142,13 @@ static const char *differs(const slk_run_epoch *a, const slk_run_epoch *b)
     return NULL;
 }
 
-static slk_status insert_epoch(slk_store *store, int64_t run_id, const slk_run_epoch *epoch, slk_err *err)
+/* The sets that `there` (NULL: not stored yet) lacks. */
+static slk_status insert_outcomes(slk_store *store, int64_t run_id, const slk_run_epoch *epoch,
+                                  const slk_run_epoch *there, slk_err *err)
 {
-    slk_status status =
-        slk_store_change(store, NULL, "write epoch", err, "INSERT INTO epoch VALUES (?, ?, ?, ?, ?, ?)", "iiiddd",
-                         run_id, (int64_t)epoch->epoch, epoch->step, epoch->loss, epoch->tokens_per_s, epoch->wall_s);
+    slk_status status = SLK_OK;
     for (int s = 0; s < SLK_N_STUDY_SETS && status == SLK_OK; s++) {
-        if (!epoch->has[s]) continue;
+        if (!epoch->has[s] || (there && there->has[s])) continue;
         size_t n = epoch->n[s], n_bytes = n_bytes_of(n);
         status =
             slk_store_change(store, NULL, "write epoch", err, "INSERT INTO outcome VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -160,6 +159,21 @@ static slk_status insert_epoch(slk_store *store, int64_t run_id, const slk_run_e
     return status;
 }
 
+static slk_status insert_epoch(slk_store *store, int64_t run_id, const slk_run_epoch *epoch, slk_err *err)
+{
+    slk_status status =
+        slk_store_change(store, NULL, "write epoch", err, "INSERT INTO epoch VALUES (?, ?, ?, ?, ?, ?)", "iiiddd",
+                         run_id, (int64_t)epoch->epoch, epoch->step, epoch->loss, epoch->tokens_per_s, epoch->wall_s);
+    return status == SLK_OK ? insert_outcomes(store, run_id, epoch, NULL, err) : status;
+}
+
+static bool brings_more(const slk_run_epoch *epoch, const slk_run_epoch *there)
+{
+    bool more = false;
+    for (int s = 0; s < SLK_N_STUDY_SETS; s++) more |= epoch->has[s] && !there->has[s];
+    return more;
+}
+
 static slk_status put_epoch(slk_store *store, int64_t run_id, const slk_run_epoch *epoch, slk_err *err)
 {
     slk_study_run run;
@@ -168,17 +182,17 @@ static slk_status put_epoch(slk_store *store, int64_t run_id, const slk_run_epoc
     char name[SLK_RUN_NAME_BYTES];
     slk_status status = slk_store_load_run(store, run_id, &run, err);
     if (status == SLK_OK) status = load_epochs(store, run_id, epoch->epoch, true, &there, &n_there, err);
-    if (status == SLK_OK && n_there) {
-        const char *what = differs(epoch, &there[0]);
-        if (what)
-            status = slk_fail(err, SLK_E_STATE, "%s: run %s: epoch %d is stored with another %s", store->path,
-                              slk_run_name(name, &run), epoch->epoch, what);
-    } else if (status == SLK_OK && run.state == SLK_RUN_DONE) {
-        status = slk_fail(err, SLK_E_STATE, "%s: run %s is finished, epoch %d cannot be added", store->path,
-                          slk_run_name(name, &run), epoch->epoch);
-    } else if (status == SLK_OK) {
-        status = insert_epoch(store, run_id, epoch, err);
-    }
+    const char *what = status == SLK_OK && n_there ? differs(epoch, &there[0]) : NULL;
+    bool is_new = status == SLK_OK && (!n_there || brings_more(epoch, &there[0]));
+    if (what)
+        status = slk_fail(err, SLK_E_STATE, "%s: run %s: epoch %d is stored with another %s", store->path,
+                          slk_run_name(name, &run), epoch->epoch, what);
+    else if (is_new && run.state == SLK_RUN_DONE)
+        status = slk_fail(err, SLK_E_STATE, "%s: run %s is finished, %sepoch %d cannot be added", store->path,
+                          slk_run_name(name, &run), n_there ? "outcomes of " : "", epoch->epoch);
+    else if (is_new)
+        status =
+            n_there ? insert_outcomes(store, run_id, epoch, &there[0], err) : insert_epoch(store, run_id, epoch, err);
     for (size_t i = 0; i < n_there; i++) slk_run_epoch_release(&there[i]);
     free(there);
     free(run.error);

@@ -132,8 +132,9 @@ typedef struct slk_run_epoch {
 } slk_run_epoch;
 void slk_run_epoch_release(slk_run_epoch *epoch);
 
-/* An epoch may be written again; it must be the same but for tokens_per_s and wall_s. A set that `has` brings both
- * arrays. Errors: SLK_E_STATE (it differs; the run is finished and has no such epoch), SLK_E_ARG. */
+/* An epoch may be written again; it must be the same but for tokens_per_s and wall_s, and may bring sets that were not
+ * there. A set that `has` brings both arrays. Errors: SLK_E_STATE (it differs; the run is finished and has no such
+ * epoch), SLK_E_ARG. */
 slk_status slk_store_put_epoch(slk_store *store, int64_t run_id, const slk_run_epoch *epoch, slk_err *err);
 /* All epochs of a run, ascending; slk_run_epoch_release() each, then free(*epochs). with_bits false: arrays stay NULL,
  * but `has` and the counts are set. */

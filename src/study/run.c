@@ -126,6 +126,7 @@ static void set_options(slk_running *r, const slk_study_config *c, const slk_stu
     o->lora_dropout = c->training.lora_dropout;
     o->seed = run->seed;
     o->patience = (int32_t)c->patience;
+    o->keep_best = c->evaluate.n > 0; /* else all sets are asked in every epoch */
     r->frozen = bits_of(&c->training.freeze, groups, 3);
     if (c->training.lora_rank == 0) return;
     r->lora = (slk_lora){
@@ -174,10 +175,11 @@ static json_t *make_settings(const slk_running *r)
     char hash[24], seed[24];
     snprintf(hash, sizeof hash, "%016llx", (unsigned long long)r->model->hash);
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)run->seed);
-    return json_pack("{s:s, s:s, s:s, s:f, s:s, s:s, s:s, s:i}", "study", r->job->plan->description, "variant",
+    return json_pack("{s:s, s:s, s:s, s:f, s:s, s:s, s:s, s:i, s:b}", "study", r->job->plan->description, "variant",
                      run->variant, "seed", seed, "lr", run->lr, "model", hash, "dtype",
                      slk_compute_dtype(r->model->compute) == SLK_DTYPE_BF16 ? "bf16" : "f32", "kernels",
-                     slk_compute_kernel_set(r->model->compute), "threads", slk_compute_n_threads(r->model->compute));
+                     slk_compute_kernel_set(r->model->compute), "threads", slk_compute_n_threads(r->model->compute),
+                     "keep_best", r->options.keep_best);
 }
 
 static int64_t setting_of(const slk_checkpoint *checkpoint, const char *key)
@@ -299,7 +301,12 @@ static slk_status start(slk_running *r, slk_err *err)
 
 static slk_status train(slk_running *r, slk_err *err)
 {
-    const slk_trainer_hooks hooks = {r, slk_running_evaluate, slk_running_save, slk_running_record, r->job->progress};
+    const slk_trainer_hooks hooks = {.user = r,
+                                     .evaluate = slk_running_evaluate,
+                                     .save = slk_running_save,
+                                     .record = slk_running_record,
+                                     .revisit = slk_running_revisit,
+                                     .progress = r->job->progress};
     r->mark_ms = slk_clock_ms() - slk_trainer_get_state(r->trainer)->ms;
     slk_status s = slk_trainer_run(r->trainer, &hooks, err);
     int64_t bad = slk_trainer_bad_example(r->trainer);
@@ -323,7 +330,7 @@ static slk_status finish(slk_running *r, slk_err *err)
     run.n_train = (int32_t)r->examples.n;
     run.early_epoch = state->best_epoch;
     run.last_epoch = state->epoch;
-    run.wall_s = 0;
+    run.wall_s = (slk_clock_ms() - r->mark_ms) / 1e3; /* behind the last epoch */
     for (size_t i = 0; i < n; i++) run.wall_s += epochs[i].wall_s;
     if (n == 0 || epochs[n - 1].epoch != state->epoch || !epochs[n - 1].has[SLK_SET_TRAIN])
         s = slk_fail(err, SLK_E_STATE, "%s: the run's last epoch %d is not in the store", slk_store_path(job->store),
@@ -387,7 +394,7 @@ slk_status slk_study_estimate(slk_study_needs *out, const slk_model *model, cons
     if (s == SLK_OK) s = encode(&r, model, err);
     if (s == SLK_OK) s = plan_memory(&r, model, memory, err);
     if (s == SLK_OK) {
-        uint64_t state = slk_train_state_bytes(r.memory.n_trained);
+        uint64_t state = slk_train_state_bytes(r.memory.n_trained, r.options.keep_best);
         out->memory = r.memory;
         out->disk = 2 * state; /* an older one stays until the new one is complete */
         if (strcmp(plan->config->keep, "best") == 0)

@@ -7,6 +7,9 @@
 #include "study/run_impl.h"
 #include "train/save.h"
 
+#define ALL_SETS ((1u << SLK_N_STUDY_SETS) - 1)
+#define DEV      (1u << SLK_SET_DEV)
+
 const slk_fact *const *slk_running_facts(const slk_running *r, slk_study_set set, size_t *n)
 {
     const slk_study_facts *facts = &r->job->plan->material->sets[set];
@@ -130,23 +133,22 @@ static slk_status recall_base(slk_running *r, bool *found, slk_err *err)
     return status;
 }
 
-/* EARLY_STOP and the last epoch are needed whole, and which these are shows only when dev was asked: a new best may be
- * the best of all, and an epoch that patience ends with is the last. */
+/* EARLY_STOP and the last epoch are needed whole. Which is the best shows only at the end, and there it is asked
+ * (slk_running_revisit); the last one shows when patience ends. */
 slk_status slk_running_evaluate(void *user, const slk_epoch_report *report, double *score, slk_err *err)
 {
     slk_running *r = user;
-    const unsigned all = (1u << SLK_N_STUDY_SETS) - 1, dev = 1u << SLK_SET_DEV;
     memset(r->has, 0, sizeof r->has);
     bool listed = is_listed(r, report->epoch), recalled = false;
     slk_status s = report->epoch == 0 ? recall_base(r, &recalled, err) : SLK_OK;
-    if (s == SLK_OK) s = ask(r, recalled ? 1u << SLK_SET_TRAIN : listed ? all : dev, err);
+    if (s == SLK_OK) s = ask(r, recalled ? 1u << SLK_SET_TRAIN : listed ? ALL_SETS : DEV, err);
     if (s != SLK_OK) return s;
     *score = share_right(r, SLK_SET_DEV);
     if (listed) return SLK_OK;
     const slk_train_state *state = slk_trainer_get_state(r->trainer);
     bool is_best = state->best_epoch < 0 || *score > state->best_score;
     bool is_last = r->options.patience > 0 && !is_best && state->n_no_better + 1 >= r->options.patience;
-    return is_best || is_last ? ask(r, all & ~dev, err) : SLK_OK;
+    return is_last ? ask(r, ALL_SETS & ~DEV, err) : SLK_OK;
 }
 
 /* --- what stays --------------------------------------------------------------------------------------------------- */
@@ -160,31 +162,62 @@ slk_status slk_running_save(void *user, const slk_epoch_report *report, bool bes
                         : slk_save_model(r->params, r->best_path, err);
 }
 
+static void lend_bits(const slk_running *r, slk_run_epoch *epoch)
+{
+    for (int s = 0; s < SLK_N_STUDY_SETS; s++) {
+        epoch->has[s] = r->has[s];
+        slk_running_facts(r, (slk_study_set)s, &epoch->n[s]);
+        epoch->right[s] = r->right[s]; /* borrowed: not released */
+        epoch->refused[s] = r->refused[s];
+    }
+}
+
 /* The epoch is written if the claim still holds: both in one transaction. */
+static slk_status put(const slk_running *r, const slk_run_epoch *epoch, slk_err *err)
+{
+    const slk_study_job *job = r->job;
+    slk_status s = slk_store_begin(job->store, err);
+    if (s != SLK_OK) return s;
+    s = slk_store_renew_claim(job->store, job->run->id, job->worker, slk_clock_unix(), err);
+    if (s == SLK_OK) s = slk_store_put_epoch(job->store, job->run->id, epoch, err);
+    if (s == SLK_OK) return slk_store_commit(job->store, err);
+    slk_store_rollback(job->store);
+    return s;
+}
+
 slk_status slk_running_record(void *user, const slk_epoch_report *report, slk_err *err)
 {
     slk_running *r = user;
-    const slk_study_job *job = r->job;
     double now = slk_clock_ms();
     slk_run_epoch epoch = {.epoch = report->epoch,
                            .step = report->step,
                            .loss = report->loss,
                            .tokens_per_s = isfinite(report->tokens_per_s) ? report->tokens_per_s : 0,
                            .wall_s = (now - r->mark_ms) / 1e3};
-    for (int s = 0; s < SLK_N_STUDY_SETS; s++) {
-        epoch.has[s] = r->has[s];
-        slk_running_facts(r, (slk_study_set)s, &epoch.n[s]);
-        epoch.right[s] = r->right[s]; /* borrowed: not released */
-        epoch.refused[s] = r->refused[s];
-    }
-    slk_status s = slk_store_begin(job->store, err);
-    if (s != SLK_OK) return s;
-    s = slk_store_renew_claim(job->store, job->run->id, job->worker, slk_clock_unix(), err);
-    if (s == SLK_OK) s = slk_store_put_epoch(job->store, job->run->id, &epoch, err);
-    if (s == SLK_OK)
-        s = slk_store_commit(job->store, err);
-    else
-        slk_store_rollback(job->store);
+    lend_bits(r, &epoch);
     r->mark_ms = now;
+    return put(r, &epoch, err);
+}
+
+/* What was not asked when the epoch was there. */
+slk_status slk_running_revisit(void *user, int32_t best_epoch, slk_err *err)
+{
+    slk_running *r = user;
+    slk_run_epoch *epochs;
+    size_t n, at = 0;
+    if (is_listed(r, best_epoch)) return SLK_OK;
+    slk_status s = slk_store_load_epochs(r->job->store, r->job->run->id, false, &epochs, &n, err);
+    if (s != SLK_OK) return s;
+    while (at < n && epochs[at].epoch != best_epoch) at++;
+    if (at == n)
+        s = slk_fail(err, SLK_E_STATE, "%s: the run's best epoch %d is not in the store", slk_store_path(r->job->store),
+                     best_epoch);
+    memset(r->has, 0, sizeof r->has);
+    if (s == SLK_OK) s = ask(r, ALL_SETS & ~DEV, err);
+    if (s == SLK_OK) {
+        lend_bits(r, &epochs[at]);
+        s = put(r, &epochs[at], err);
+    }
+    free(epochs);
     return s;
 }

@@ -41,5 +41,6 @@ const slk_fact *const *slk_running_facts(const slk_running *r, slk_study_set set
 slk_status slk_running_evaluate(void *user, const slk_epoch_report *report, double *score, slk_err *err);
 slk_status slk_running_save(void *user, const slk_epoch_report *report, bool best, slk_err *err);
 slk_status slk_running_record(void *user, const slk_epoch_report *report, slk_err *err);
+slk_status slk_running_revisit(void *user, int32_t best_epoch, slk_err *err);
 
 #endif

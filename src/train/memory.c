@@ -64,7 +64,8 @@ static size_t max_size(size_t a, size_t b)
 }
 
 /* All but the batch. */
-static void plan_fixed(slk_train_memory *out, const slk_model *m, unsigned frozen, const slk_lora *lora)
+static void plan_fixed(slk_train_memory *out, const slk_model *m, unsigned frozen, const slk_lora *lora,
+                       bool keeps_best)
 {
     const slk_config *c = &m->config;
     slk_dtype type = slk_compute_dtype(m->compute);
@@ -74,7 +75,7 @@ static void plan_fixed(slk_train_memory *out, const slk_model *m, unsigned froze
     out->weights = m->weights_bytes + (lora ? (size_t)n.matrices * value_bytes : 0);
     out->masters = type == SLK_DTYPE_BF16 || lora ? (size_t)n.matrices * sizeof(float) : 0;
     out->gradients = (size_t)out->n_trained * sizeof(float);
-    out->moments = slk_optimizer_bytes(out->n_trained);
+    out->moments = slk_optimizer_bytes(out->n_trained, keeps_best);
     size_t asking = EVALUATION_SLOTS * slk_config_kv_bytes(c, type);
     size_t saving = lora ? 0 : (size_t)n.largest * (sizeof(float) + value_bytes);
     out->evaluation = max_size(asking, saving);
@@ -120,7 +121,7 @@ slk_status slk_train_plan_memory(slk_train_memory *out, const slk_model *model, 
                                  slk_recompute choice, bool fixed_rows, size_t available, slk_err *err)
 {
     *out = (slk_train_memory){.recompute = choice == SLK_RECOMPUTE_YES, .max_rows = options->max_rows};
-    plan_fixed(out, model, frozen, lora);
+    plan_fixed(out, model, frozen, lora, options->keep_best);
     for (;;) {
         slk_status s = plan_batch(out, model, lora, sequences, n, options, err);
         if (s != SLK_OK) return s;

@@ -11,6 +11,37 @@
 /* What PyTorch's clip_grad_norm_ adds to the norm, so that trajectories can be compared. */
 #define CLIP_EPS 1e-6
 
+static size_t count_values(const slk_param *p)
+{
+    return (size_t)(p->n_rows * p->n_cols);
+}
+
+/* Zeros of the shape of each trained parameter; whatever comes of it, free_values releases it. */
+static bool make_values(float ***out, const slk_params *params)
+{
+    float **values = *out = slk_alloc_zero(params->n, sizeof *values);
+    for (size_t i = 0; values && i < params->n; i++) {
+        if (!params->items[i].grad) continue;
+        size_t n = count_values(&params->items[i]);
+        values[i] = slk_alloc_aligned(n, sizeof *values[i]);
+        if (!values[i]) return false;
+        memset(values[i], 0, n * sizeof *values[i]);
+    }
+    return values != NULL;
+}
+
+static void free_values(float **values, const slk_params *params)
+{
+    for (size_t i = 0; values && i < params->n; i++) free(values[i]);
+    free(values);
+}
+
+static slk_status fail_memory(const slk_params *params, bool keeps, slk_err *err)
+{
+    return slk_fail(err, SLK_E_MEMORY, "out of memory for the optimiser's values (%.1f GiB)",
+                    (double)slk_optimizer_bytes(slk_params_n_trained(params), keeps) / 1073741824.0);
+}
+
 slk_status slk_optimizer_create(slk_optimizer **out, slk_params *params, const slk_optimizer_options *options,
                                 slk_err *err)
 {
@@ -19,39 +50,47 @@ slk_status slk_optimizer_create(slk_optimizer **out, slk_params *params, const s
     if (!o) return slk_fail(err, SLK_E_MEMORY, "out of memory");
     o->params = params;
     o->options = *options;
-    o->m = slk_alloc_zero(params->n, sizeof *o->m);
-    o->v = slk_alloc_zero(params->n, sizeof *o->v);
-    bool ok = o->m && o->v;
-    for (size_t i = 0; ok && i < params->n; i++) {
-        const slk_param *p = &params->items[i];
-        size_t n = (size_t)(p->n_rows * p->n_cols);
-        if (!p->grad) continue;
-        o->m[i] = slk_alloc_aligned(n, sizeof *o->m[i]);
-        o->v[i] = slk_alloc_aligned(n, sizeof *o->v[i]);
-        ok = o->m[i] && o->v[i];
-        if (!ok) break;
-        memset(o->m[i], 0, n * sizeof *o->m[i]);
-        memset(o->v[i], 0, n * sizeof *o->v[i]);
-    }
-    if (ok) {
+    if (make_values(&o->m, params) && make_values(&o->v, params)) {
         *out = o;
         return SLK_OK;
     }
     slk_optimizer_free(o);
-    return slk_fail(err, SLK_E_MEMORY, "out of memory for the optimiser's moments (%.1f GiB)",
-                    (double)slk_optimizer_bytes(slk_params_n_trained(params)) / 1073741824.0);
+    return fail_memory(params, false, err);
 }
 
 void slk_optimizer_free(slk_optimizer *o)
 {
     if (!o) return;
-    for (size_t i = 0; o->m && o->v && i < o->params->n; i++) {
-        free(o->m[i]);
-        free(o->v[i]);
-    }
-    free(o->m);
-    free(o->v);
+    free_values(o->m, o->params);
+    free_values(o->v, o->params);
+    free_values(o->kept, o->params);
     free(o);
+}
+
+slk_status slk_optimizer_make_room(slk_optimizer *o, slk_err *err)
+{
+    return make_values(&o->kept, o->params) ? SLK_OK : fail_memory(o->params, true, err);
+}
+
+void slk_optimizer_keep(slk_optimizer *o)
+{
+    for (size_t i = 0; i < o->params->n; i++) {
+        const slk_param *p = &o->params->items[i];
+        if (p->grad) memcpy(o->kept[i], p->master, count_values(p) * sizeof *p->master);
+    }
+}
+
+void slk_optimizer_exchange(slk_optimizer *o)
+{
+    for (size_t i = 0; i < o->params->n; i++) {
+        const slk_param *p = &o->params->items[i];
+        for (size_t k = 0; p->grad && k < count_values(p); k++) {
+            float x = p->master[k];
+            p->master[k] = o->kept[i][k];
+            o->kept[i][k] = x;
+        }
+    }
+    slk_params_publish(o->params, -1);
 }
 
 void slk_optimizer_step(slk_optimizer *o, double lr, double norm, int64_t t)
@@ -77,7 +116,7 @@ void slk_optimizer_step(slk_optimizer *o, double lr, double norm, int64_t t)
     }
 }
 
-size_t slk_optimizer_bytes(int64_t n_trained)
+size_t slk_optimizer_bytes(int64_t n_trained, bool keeps)
 {
-    return 2 * sizeof(float) * (size_t)n_trained;
+    return (keeps ? 3 : 2) * sizeof(float) * (size_t)n_trained;
 }

@@ -13,9 +13,14 @@
 enum { FORMAT = 1, NAME_BYTES = 320 };
 #define METADATA_KEY "slick.train"
 
-/* The three tensors of a parameter. */
-enum { MASTER, MOMENT_1, MOMENT_2, N_KINDS };
-static const char *const KINDS[N_KINDS] = {"master", "m", "v"};
+/* The tensors of a parameter; the last only where something is kept. */
+enum { MASTER, MOMENT_1, MOMENT_2, KEPT };
+static const char *const KINDS[] = {"master", "m", "v", "best"};
+
+static int n_kinds_of(const slk_optimizer *o)
+{
+    return o->kept ? KEPT + 1 : KEPT;
+}
 
 slk_status slk_train_state_add_step(slk_train_state *s, const slk_step_record *step, slk_err *err)
 {
@@ -32,9 +37,9 @@ void slk_train_state_release(slk_train_state *s)
     *s = (slk_train_state){0};
 }
 
-size_t slk_train_state_bytes(int64_t n_trained)
+size_t slk_train_state_bytes(int64_t n_trained, bool keeps)
 {
-    return N_KINDS * sizeof(float) * (size_t)n_trained + ((size_t)1 << 20);
+    return (keeps ? 4 : 3) * sizeof(float) * (size_t)n_trained + ((size_t)1 << 20);
 }
 
 /* --- tensors -------------------------------------------------------------------------------------------------------
@@ -49,7 +54,8 @@ static void tensor_name(char out[NAME_BYTES], int kind, const slk_param *p)
 
 static float *tensor_values(const slk_optimizer *o, size_t i, int kind)
 {
-    return kind == MASTER ? o->params->items[i].master : kind == MOMENT_1 ? o->m[i] : o->v[i];
+    float *const values[] = {o->params->items[i].master, o->m[i], o->v[i], o->kept ? o->kept[i] : NULL};
+    return values[kind];
 }
 
 static size_t tensor_bytes(const slk_param *p)
@@ -68,7 +74,7 @@ static uint64_t hash_values(const slk_optimizer *o)
 {
     uint64_t hash = 0;
     for (size_t i = 0; o && i < o->params->n; i++) {
-        for (int kind = 0; o->params->items[i].grad && kind < N_KINDS; kind++)
+        for (int kind = 0; o->params->items[i].grad && kind < n_kinds_of(o); kind++)
             hash = slk_hash_more(hash, tensor_values(o, i, kind), tensor_bytes(&o->params->items[i]));
     }
     return hash;
@@ -117,7 +123,7 @@ slk_status slk_train_state_write(const char *path, const slk_train_state *state,
     for (size_t i = 0; o && s == SLK_OK && i < o->params->n; i++) {
         const slk_param *p = &o->params->items[i];
         uint64_t shape[2] = {(uint64_t)p->n_rows, (uint64_t)p->n_cols};
-        for (int kind = 0; p->grad && kind < N_KINDS && s == SLK_OK; kind++) {
+        for (int kind = 0; p->grad && kind < n_kinds_of(o) && s == SLK_OK; kind++) {
             char name[NAME_BYTES];
             tensor_name(name, kind, p);
             s = slk_safetensors_put_tensor(w, name, SLK_DTYPE_F32, 2, shape, tensor_values(o, i, kind), err);
@@ -275,13 +281,13 @@ static slk_status load_tensor(const slk_checkpoint *c, const slk_param *p, int k
 
 slk_status slk_checkpoint_load(const slk_checkpoint *c, slk_optimizer *o, slk_err *err)
 {
-    size_t n = N_KINDS * count_trained(o->params);
+    size_t n = (size_t)n_kinds_of(o) * count_trained(o->params);
     if (slk_safetensors_n_tensors(c->file) != n)
         return slk_fail(err, SLK_E_SHAPE, "%s: %zu tensors, expected %zu", slk_safetensors_path(c->file),
                         slk_safetensors_n_tensors(c->file), n);
     for (size_t i = 0; i < o->params->n; i++) {
         const slk_param *p = &o->params->items[i];
-        for (int kind = 0; p->grad && kind < N_KINDS; kind++) {
+        for (int kind = 0; p->grad && kind < n_kinds_of(o); kind++) {
             slk_status s = load_tensor(c, p, kind, tensor_values(o, i, kind), err);
             if (s != SLK_OK) return s;
         }

@@ -3,6 +3,7 @@
  *
  *   master:NAME  m:NAME  v:NAME   F32 [n_rows, n_cols], of every trained parameter; NAME: its tensors' GGUF names,
  *                                 joined by "+" where matrices are fused
+ *   best:NAME                     the same, where the masters of the best epoch are kept (zeros before there is one)
  *   __metadata__ "slick.train":   JSON {"format", "settings", "epoch", "step", ..., "hash"}
  *
  * settings: whatever decides the result (options, and hashes of model and data, with values for people beside them);
@@ -58,14 +59,15 @@ const json_t *slk_checkpoint_settings(const slk_checkpoint *checkpoint);
 const slk_train_state *slk_checkpoint_state(const slk_checkpoint *checkpoint);
 /* A copy of the state; release it. Errors: SLK_E_MEMORY. */
 slk_status slk_checkpoint_copy_state(slk_train_state *out, const slk_checkpoint *checkpoint, slk_err *err);
-/* Masters and moments from the tensors; the weights that the passes read follow. Errors: SLK_E_NOT_FOUND, SLK_E_SHAPE
- * (of another model), SLK_E_FORMAT (the hash differs): then parameters are in no useful state. */
+/* Masters and moments from the tensors, and what the optimiser keeps; the weights that the passes read follow. Errors:
+ * SLK_E_NOT_FOUND, SLK_E_SHAPE (of another model), SLK_E_FORMAT (the hash differs): then parameters are in no useful
+ * state. */
 slk_status slk_checkpoint_load(const slk_checkpoint *checkpoint, slk_optimizer *optimizer, slk_err *err);
 
 /* Settings that differ: "lr was 1e-05, is 0.0001; data.train.n ..." in SLK_E_STATE, after "NAME: ". SLK_OK: none do. */
 slk_status slk_settings_compare(const json_t *then, const json_t *now, const char *name, slk_err *err);
 
-/* Bytes of a checkpoint of so many trained values. */
-size_t slk_train_state_bytes(int64_t n_trained);
+/* Bytes of a checkpoint of so many trained values; keeps: with those of the best epoch. */
+size_t slk_train_state_bytes(int64_t n_trained, bool keeps);
 
 #endif

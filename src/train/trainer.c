@@ -55,6 +55,7 @@ static slk_status create(slk_trainer *t, const slk_sequence *sequences, size_t n
     t->loss_of = slk_alloc_zero(n, sizeof *t->loss_of);
     if (!t->loss_of) return slk_fail(err, SLK_E_MEMORY, "out of memory for %zu examples", n);
     s = slk_optimizer_create(&t->optimizer, t->params, &o->optimizer, err);
+    if (s == SLK_OK && o->keep_best) s = slk_optimizer_make_room(t->optimizer, err);
     if (s == SLK_OK) s = slk_backprop_create(&t->backprop, t->params->model, t->params, &passes, err);
     return s;
 }
@@ -279,9 +280,21 @@ static void judge(slk_trainer *t, slk_epoch_report *r)
         r->is_best = state->best_epoch < 0 || r->score > state->best_score;
         state->n_no_better = r->is_best ? 0 : state->n_no_better + 1;
         if (r->is_best) state->best_epoch = r->epoch, state->best_score = r->score;
+        if (r->is_best && t->options.keep_best) slk_optimizer_keep(t->optimizer);
     }
     r->is_last =
         r->epoch >= t->options.n_epochs || (t->options.patience > 0 && state->n_no_better >= t->options.patience);
+}
+
+/* Behind the last epoch back to the best one. */
+static slk_status revisit(slk_trainer *t, const slk_trainer_hooks *h, const slk_epoch_report *last, slk_err *err)
+{
+    int32_t best = t->state.best_epoch;
+    if (!t->options.keep_best || !h->revisit || best < 0 || best == last->epoch) return SLK_OK;
+    slk_optimizer_exchange(t->optimizer);
+    slk_status s = h->revisit(h->user, best, err);
+    slk_optimizer_exchange(t->optimizer);
+    return s;
 }
 
 static slk_status end_epoch(slk_trainer *t, const slk_trainer_hooks *h, slk_err *err)
@@ -294,6 +307,10 @@ static slk_status end_epoch(slk_trainer *t, const slk_trainer_hooks *h, slk_err 
     if (r.is_best && h->save) s = h->save(h->user, &r, true, err);
     if (s == SLK_OK && r.epoch > 0 && h->save) s = h->save(h->user, &r, false, err);
     if (s == SLK_OK && h->record) s = h->record(h->user, &r, err);
+    if (s == SLK_OK && r.is_last) {
+        s = revisit(t, h, &r, err);
+        if (s == SLK_E_INTERRUPTED) return interrupt(t, err);
+    }
     if (s != SLK_OK) return s;
     t->state.epoch++;
     t->state.n_steps = 0;

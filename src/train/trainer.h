@@ -37,6 +37,7 @@ typedef struct slk_trainer_options {
     bool share;       /* false: every example by itself, the referee */
     bool recompute;
     int32_t patience;       /* stop after so many epochs without a better score; 0: never */
+    bool keep_best;         /* the masters of the best epoch stay in memory and in checkpoints, for the hook revisit */
     double save_every_s;    /* a checkpoint within an epoch after so many seconds; 0: none */
     double save_epoch_s;    /* after an epoch only when the last one is so old; 0: after each. A checkpoint of a large
                                model takes longer than a short epoch, and a caller that can take back several epochs
@@ -73,6 +74,10 @@ typedef struct slk_trainer_hooks {
     /* Write the epoch down; on the disk before it returns. After a kill an epoch may come again: the caller first takes
      * back what its checkpoint does not know. NULL: not written down. */
     slk_status (*record)(void *user, const slk_epoch_report *report, slk_err *err);
+    /* With keep_best, behind the last epoch, unless that is the best: the model is as it was after the best one, for as
+     * long as this takes. Comes again if it was interrupted, or killed before the run was finished. NULL: not wanted.
+     */
+    slk_status (*revisit)(void *user, int32_t best_epoch, slk_err *err);
     const slk_progress *progress; /* "epoch 3 of 50", in tokens; false stops the run after the step */
 } slk_trainer_hooks;
 

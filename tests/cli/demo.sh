@@ -39,14 +39,14 @@ expect_exit 0 "$slick" labels --store facts.db --csv --quiet
 [ "$(awk -F, 'NR > 1 { n += $2 } END { print n }' out)" = 20 ] || fail "not 20 labels"
 
 # --- the demo -------------------------------------------------------------------------------------------------------------------
-small=(--quick --facts 120 --epochs 2)
+small=(--quick --facts 120 --epochs 4) # asked at 1, 3, 4, and at 2 if dev says so
 # few epochs make a study file that can be read; so few facts do not make a training set
 expect_error 1 "few/study\.yaml: variants: nothing to draw from" "$slick" demo --facts 30 --epochs 1 -o few --quiet
 expect_error 2 '--store: the demo.s store is DIR/slick\.db' "$slick" demo --store x.db
 expect_error 1 'facts\.db: cannot make the folder|facts\.db' "$slick" demo -o facts.db --quiet
 expect_exit 0 "$slick" demo "${small[@]}" -o whole
 expect_match err '^1  The model ' '^2  Facts .* 120 to train on, ' '^3  What it knows ' ' HighlyKnown [0-9]+% .* of 120 test facts$' \
-    '^4  Fine-tuning +5 training sets of [0-9]+ facts, 1 seed, 2 epochs: 5 runs$' '^      100% Unknown +[0-9.]+% -> +[0-9.]+%' \
+    '^4  Fine-tuning +5 training sets of [0-9]+ facts, 1 seed, 4 epochs: 5 runs$' '^      100% Unknown +[0-9.]+% -> +[0-9.]+%' \
     "^      50% Unknown: \"I don't know\"" '^5  Report +whole/report/report\.html: [0-9]+ figures, 16 tables'
 expect_match out '^The paper.s claims on ' '^What the labels know of the truth$' '^5 of 5 runs in .*whole/report/report\.html'
 for file in study.yaml slick.db report/report.html report/findings.json report/figures/truth.svg report/tables/truth.csv; do

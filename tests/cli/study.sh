@@ -38,6 +38,7 @@ variants:
   natural: true
   idk: [50]
 epochs: 8
+evaluate: [6]
 learning_rates: [2e-3]
 training: {${rate}batch: 8}
 END
@@ -104,6 +105,18 @@ study plan whole.db
 expect_exit 0 "${run[@]}"
 expect_lines out 0
 expect_match err '^slick: 0 of 6 runs are missing$'
+
+# Asked at the end, with the weights that were kept, the best epoch is what it was when it was there.
+cp facts.db every.db
+sed '/^evaluate:/d' study.yaml >every.yaml
+expect_exit 0 "$slick" study run every.yaml --store every.db --dtype f32 --threads 1 --quiet
+for store in whole every; do
+    expect_exit 0 "$slick" study status --store $store.db
+    awk '/^[a-z]+-?[^ ]*\/seed-/ { print $1, $3, $6, $7, $8 }' out >$store.best
+done
+expect_lines whole.best 6
+cmp -s whole.best every.best || { diff whole.best every.best; fail "EARLY_STOP depends on evaluate"; }
+awk '$3 != 6 && $3 != 8 { n++ } END { exit !n }' whole.best || fail "no best epoch was asked late: nothing was tested"
 
 # More seeds are more runs of the same study; durations of the report change nothing; another size is another study.
 cp whole.db more.db

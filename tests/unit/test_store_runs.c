@@ -171,9 +171,11 @@ static void test_epochs(void **state)
     assert_fails(slk_store_put_run_facts(f.store, id, set, 8, err), SLK_E_STATE, "its train facts are other ones");
     assert_fails(slk_store_put_run_facts(f.store, 99, set, 8, err), SLK_E_NOT_FOUND, "no run 99");
 
-    for (int32_t e = 0; e < 5; e++) put_epoch(f.store, id, e, 3);
-    put_epoch(f.store, id, 2, 3); /* again */
     slk_run_epoch epoch = make_epoch(2, 3), *epochs;
+    epoch.has[SLK_SET_OOD] = epoch.has[SLK_SET_TEST] = false;
+    assert_ok(slk_store_put_epoch(f.store, id, &epoch, err));
+    for (int32_t e = 0; e < 5; e++) put_epoch(f.store, id, e, 3); /* epoch 2 with the sets that it lacks */
+    put_epoch(f.store, id, 2, 3);                                 /* again */
     epoch.tokens_per_s = 1;
     epoch.wall_s = 1;
     assert_ok(slk_store_put_epoch(f.store, id, &epoch, err));
@@ -187,8 +189,8 @@ static void test_epochs(void **state)
     epoch.refused[SLK_SET_DEV][0] ^= 1;
     assert_fails(slk_store_put_epoch(f.store, id, &epoch, err), SLK_E_STATE, "another dev");
     epoch.refused[SLK_SET_DEV][0] ^= 1;
-    epoch.has[SLK_SET_OOD] = false;
-    assert_fails(slk_store_put_epoch(f.store, id, &epoch, err), SLK_E_STATE, "another ood");
+    epoch.has[SLK_SET_OOD] = false; /* brings less: that is no difference */
+    assert_ok(slk_store_put_epoch(f.store, id, &epoch, err));
     epoch.has[SLK_SET_OOD] = true;
     epoch.right[SLK_SET_OOD][1] |= 1 << 5; /* a bit of no fact */
     assert_fails(slk_store_put_epoch(f.store, id, &epoch, err), SLK_E_ARG, "too many");
@@ -227,6 +229,21 @@ static void test_epochs(void **state)
     /* A finished run is never written again. */
     epoch = make_epoch(9, 3);
     assert_fails(slk_store_put_epoch(f.store, id, &epoch, err), SLK_E_STATE, "is finished, epoch 9 cannot be added");
+    slk_run_epoch_release(&epoch);
+    epoch = make_epoch(2, 3);
+    epoch.epoch = 3; /* as it is stored, and with a set more */
+    assert_ok(slk_store_load_epochs(f.store, id, true, &epochs, &n, err));
+    for (int s = 0; s < SLK_N_STUDY_SETS; s++) epochs[3].has[s] = false;
+    epochs[3].has[SLK_SET_OOD] = true;
+    epochs[3].n[SLK_SET_OOD] = epoch.n[SLK_SET_OOD];
+    free(epochs[3].right[SLK_SET_OOD]), free(epochs[3].refused[SLK_SET_OOD]);
+    epochs[3].right[SLK_SET_OOD] = epoch.right[SLK_SET_OOD],
+    epochs[3].refused[SLK_SET_OOD] = epoch.refused[SLK_SET_OOD];
+    assert_fails(slk_store_put_epoch(f.store, id, &epochs[3], err), SLK_E_STATE,
+                 "is finished, outcomes of epoch 3 cannot be added");
+    epochs[3].right[SLK_SET_OOD] = epochs[3].refused[SLK_SET_OOD] = NULL;
+    for (size_t i = 0; i < n; i++) slk_run_epoch_release(&epochs[i]);
+    free(epochs);
     slk_run_epoch_release(&epoch);
     assert_fails(slk_store_renew_claim(f.store, id, "a", 1, err), SLK_E_STATE, "is done, expected it to be claimed");
     assert_fails(slk_store_finish_run(f.store, &run, "a", err), SLK_E_STATE, "is done");

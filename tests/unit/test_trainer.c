@@ -213,7 +213,7 @@ static void test_sharing(void **state)
 /* --- runs ----------------------------------------------------------------------------------------------------------
  */
 
-/* What a run did, in letters: E evaluate, B save best, L save last, R record, with the epoch behind. */
+/* What a run did, in letters: E evaluate, B save best, L save last, R record, V revisit, with the epoch behind. */
 typedef struct run {
     slk_params *params;
     slk_trainer *trainer;
@@ -225,6 +225,8 @@ typedef struct run {
     size_t n_steps;
     int n_reports, stop_at; /* progress reports; the one that asks for a stop (0: none) */
     char fail_at[8];        /* this call fails */
+    float *best;            /* masters as they were when the best was saved last; NULL: none was */
+    size_t n_best;
 } run;
 
 static slk_status called(run *r, const char *what, int32_t epoch, slk_err *err)
@@ -234,7 +236,7 @@ static slk_status called(run *r, const char *what, int32_t epoch, slk_err *err)
     if (*r->calls) strcat(r->calls, " ");
     strcat(r->calls, call);
     if (strcmp(r->fail_at, call) != 0) return SLK_OK;
-    return slk_fail(err, *what == 'E' ? SLK_E_INTERRUPTED : SLK_E_IO, "no space");
+    return slk_fail(err, *what == 'E' || *what == 'V' ? SLK_E_INTERRUPTED : SLK_E_IO, "no space");
 }
 
 static slk_status evaluate(void *user, const slk_epoch_report *report, double *score, slk_err *err)
@@ -246,7 +248,12 @@ static slk_status evaluate(void *user, const slk_epoch_report *report, double *s
 
 static slk_status save(void *user, const slk_epoch_report *report, bool best, slk_err *err)
 {
+    run *r = user;
     assert_true(best ? report->is_best : report->epoch > 0);
+    if (best) {
+        free(r->best);
+        r->best = copy_masters(r->params, &r->n_best);
+    }
     return called(user, best ? "B" : "L", report->epoch, err);
 }
 
@@ -266,6 +273,19 @@ static slk_status record(void *user, const slk_epoch_report *report, slk_err *er
         assert_int_equal(report->step, report->epoch * 3);
     }
     return s;
+}
+
+/* The model is the best one again, wherever that came from. */
+static slk_status revisit(void *user, int32_t best_epoch, slk_err *err)
+{
+    run *r = user;
+    size_t n;
+    float *masters = copy_masters(r->params, &n);
+    assert_non_null(r->best);
+    assert_int_equal(n, r->n_best);
+    assert_memory_equal(masters, r->best, n * sizeof *masters);
+    free(masters);
+    return called(user, "V", best_epoch, err);
 }
 
 static bool progress(void *user, const slk_progress_event *event)
@@ -312,7 +332,8 @@ static void begin_kept(run *r, const kind *k, const examples *e, int32_t n_epoch
 static slk_status go(run *r, slk_err *err)
 {
     const slk_progress listener = {progress, r};
-    const slk_trainer_hooks hooks = {r, evaluate, save, record, &listener};
+    const slk_trainer_hooks hooks = {
+        .user = r, .evaluate = evaluate, .save = save, .record = record, .revisit = revisit, .progress = &listener};
     *err = (slk_err){0};
     return slk_trainer_run(r->trainer, &hooks, err);
 }
@@ -331,6 +352,7 @@ static void end(run *r)
     slk_trainer_free(r->trainer);
     close_params(r->params);
     json_decref(r->settings);
+    free(r->best);
 }
 
 static void test_learning(void **state)
@@ -467,6 +489,67 @@ static void test_resume(void **state)
     unlink(scratch("state.safetensors"));
 }
 
+static void begin_keeping(run *r, const kind *k, const examples *e)
+{
+    slk_err err;
+    begin_kept(r, k, e, 4);
+    slk_trainer_free(r->trainer);
+    r->options.keep_best = true;
+    if (slk_trainer_create(&r->trainer, r->params, e->items, N_EXAMPLES, &r->options, &err) != SLK_OK)
+        fail_msg("%s", err.msg);
+    for (int i = 0; i < 5; i++) r->score[i] = (double[]){0.9, 0.1, 0.3, 0.2, 0.1}[i];
+}
+
+/* Behind the last epoch the best one comes back, from memory and from a checkpoint; the run is none the worse. */
+static void test_revisit(void **state)
+{
+    (void)state;
+    static const kind kinds[] = {{"llama-gqa", SLK_DTYPE_F32, false}, {"llama-gqa", SLK_DTYPE_BF16, true}};
+    static const char *const failures[] = {"E3", "R4", "V2"};
+    examples e;
+    slk_err err;
+    make_examples(&e);
+    for (size_t k = 0; k < 2; k++) {
+        run r, without;
+        begin_keeping(&r, &kinds[k], &e);
+        begin(&without, &kinds[k], &e, 4);
+        memcpy(without.score, r.score, sizeof r.score);
+        assert_true(go(&r, &err) == SLK_OK && go(&without, &err) == SLK_OK);
+        assert_string_equal(r.calls, "E0 R0 E1 B1 L1 R1 E2 B2 L2 R2 E3 L3 R3 E4 L4 R4 V2");
+        assert_null(strstr(without.calls, "V"));
+        result whole = result_of(&r);
+        expect_same(&whole, &without);
+        end(&without);
+        for (int i = 0; i < 3; i++) {
+            run first, second;
+            begin_keeping(&first, &kinds[k], &e);
+            strcpy(first.fail_at, failures[i]);
+            assert_true(go(&first, &err) != SLK_OK);
+            begin_keeping(&second, &kinds[k], &e);
+            resume(&second);
+            second.n_steps = 3 * (size_t)slk_trainer_get_state(second.trainer)->epoch;
+            memcpy(second.steps, first.steps, sizeof first.steps);
+            second.best = r.best, second.n_best = r.n_best; /* as it was where nothing happened */
+            if (go(&second, &err) != SLK_OK) fail_msg("%s", err.msg);
+            assert_non_null(strstr(second.calls, "V2"));
+            expect_same(&whole, &second);
+            second.best = NULL;
+            end(&first);
+            end(&second);
+        }
+        free(whole.masters);
+        free(whole.calls);
+        end(&r);
+        /* the last epoch is the best: nothing to come back to */
+        begin_keeping(&r, &kinds[k], &e);
+        r.score[4] = 0.4;
+        if (go(&r, &err) != SLK_OK) fail_msg("%s", err.msg);
+        assert_null(strstr(r.calls, "V"));
+        end(&r);
+    }
+    unlink(scratch("state.safetensors"));
+}
+
 /* A finished run's checkpoint is one, and other data is noticed. */
 static void test_finished(void **state)
 {
@@ -585,9 +668,9 @@ static void test_not_finite(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sharing),    cmocka_unit_test(test_learning), cmocka_unit_test(test_calls),
-        cmocka_unit_test(test_resume),     cmocka_unit_test(test_finished), cmocka_unit_test(test_order),
-        cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_sharing), cmocka_unit_test(test_learning),   cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_resume),  cmocka_unit_test(test_revisit),    cmocka_unit_test(test_finished),
+        cmocka_unit_test(test_order),   cmocka_unit_test(test_not_finite),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
