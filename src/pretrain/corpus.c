@@ -44,17 +44,87 @@ static void give_kinds(slk_corpus *c, const place_of *places, size_t n)
         c->exposures[places[i].fact].kind = kind_at(c->plan, 100 * ((double)i + offset) / (double)n);
 }
 
-/* The answer of another fact of the relation; facts [n] of it by number. SIZE_MAX: all have the same answer. */
-static size_t find_wrong(const slk_corpus *c, size_t fact, const place_of *places, size_t n)
+/* --- wrong alternatives ------------------------------------------------------------------------------------------- */
+
+/* An answer of a relation, and one of the facts that have it. */
+typedef struct counted_answer {
+    const char *answer;
+    size_t fact, n; /* n: facts of the relation that have it */
+    uint64_t draw;
+} counted_answer;
+
+static int compare_answers(const void *a, const void *b)
+{
+    const counted_answer *x = a, *y = b;
+    int order = strcmp(x->answer, y->answer);
+    if (order != 0) return order;
+    return (x->draw > y->draw) - (x->draw < y->draw);
+}
+
+static int compare_rarest(const void *a, const void *b)
+{
+    const counted_answer *x = a, *y = b;
+    if (x->n != y->n) return x->n < y->n ? -1 : 1;
+    if (x->draw != y->draw) return x->draw < y->draw ? -1 : 1;
+    return strcmp(x->answer, y->answer);
+}
+
+/* The plan's number of answers that fewest facts of the relation have; facts [n], which change: one with each of them.
+ * Returns how many. SIZE_MAX: out of memory. */
+static size_t keep_decoys(const slk_corpus *c, size_t *facts, size_t n)
+{
+    size_t n_answers = 0, n_kept = 0;
+    counted_answer *all = slk_alloc(n, sizeof *all);
+    if (!all) return SIZE_MAX;
+    for (size_t i = 0; i < n; i++) {
+        const slk_fact *f = &c->facts->items[facts[i]];
+        all[i] = (counted_answer){f->answers[0], facts[i], 1, slk_draw_u64(c->plan->seed, SLK_DRAW_WRONG, f->id, 1)};
+    }
+    qsort(all, n, sizeof *all, compare_answers);
+    for (size_t i = 0; i < n; i++) {
+        if (n_answers > 0 && strcmp(all[n_answers - 1].answer, all[i].answer) == 0)
+            all[n_answers - 1].n++;
+        else
+            all[n_answers++] = all[i];
+    }
+    qsort(all, n_answers, sizeof *all, compare_rarest);
+    while (n_kept < n_answers && (int64_t)n_kept < c->plan->corpus.decoys) {
+        facts[n_kept] = all[n_kept].fact;
+        n_kept++;
+    }
+    free(all);
+    return n_kept;
+}
+
+/* The answer of another fact, one of others [n]. SIZE_MAX: all have the same answer. */
+static size_t find_wrong(const slk_corpus *c, size_t fact, const size_t *others, size_t n)
 {
     const slk_fact *f = &c->facts->items[fact];
     size_t from = (size_t)slk_draw_below(c->plan->seed, SLK_DRAW_WRONG, f->id, 0, n);
     for (size_t i = 0; i < n; i++) {
-        size_t other = places[(from + i) % n].fact;
+        size_t other = others[(from + i) % n];
         if (strcmp(c->facts->items[other].answers[0], f->answers[0]) != 0) return other;
     }
     return SIZE_MAX;
 }
+
+/* Wrong alternatives where mentions ask for one; others [n_others] have their answers. */
+static slk_status give_wrong(slk_corpus *c, const place_of *places, size_t n, const size_t *others, size_t n_others,
+                             slk_err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        slk_exposure *e = &c->exposures[places[i].fact];
+        if (e->list_wrong + e->text_wrong == 0) continue;
+        e->wrong = find_wrong(c, places[i].fact, others, n_others);
+        if (e->wrong == SIZE_MAX)
+            return slk_fail(err, SLK_E_FORMAT,
+                            "%s:%ld: kinds: a wrong alternative is asked for, but relation '%s' has one answer only",
+                            c->plan->path, e->kind->line, c->facts->items[places[i].fact].relation);
+    }
+    return SLK_OK;
+}
+
+/* --- kinds and counts --------------------------------------------------------------------------------------------- */
 
 static void count_mentions(slk_corpus *c, size_t fact)
 {
@@ -81,17 +151,16 @@ static slk_status expose_relation(slk_corpus *c, const place_of *places, size_t 
         give_kinds(c, places + i, end - i);
     }
     for (size_t i = 0; i < n; i++) {
-        slk_exposure *e = &c->exposures[places[i].fact];
-        e->wrong = SIZE_MAX;
+        c->exposures[places[i].fact].wrong = SIZE_MAX;
         count_mentions(c, places[i].fact);
-        if (e->list_wrong + e->text_wrong == 0) continue;
-        e->wrong = find_wrong(c, places[i].fact, places, n);
-        if (e->wrong == SIZE_MAX)
-            return slk_fail(err, SLK_E_FORMAT,
-                            "%s:%ld: kinds: a wrong alternative is asked for, but relation '%s' has one answer only",
-                            c->plan->path, e->kind->line, c->facts->items[places[i].fact].relation);
     }
-    return SLK_OK;
+    size_t *others = slk_alloc(n, sizeof *others), n_others = n;
+    for (size_t i = 0; others && i < n; i++) others[i] = places[i].fact;
+    if (others && c->plan->corpus.decoys) n_others = keep_decoys(c, others, n);
+    slk_status s = others && n_others != SIZE_MAX ? give_wrong(c, places, n, others, n_others, err)
+                                                  : slk_fail(err, SLK_E_MEMORY, "out of memory for facts");
+    free(others);
+    return s;
 }
 
 static slk_status expose(slk_corpus *c, slk_err *err)

@@ -47,6 +47,7 @@ const slk_plan_key slk_plan_keys[] = {
     INT("corpus", "row_tokens", corpus.row_tokens, 16, 100000, "128", "tokens of a row of the corpus, behind its start token"),
     REAL("corpus", "instruction", corpus.instruction, 0, 100, "2", "% of the statements that are written in the format of fine-tuning instead"),
     LATER_BOOL("corpus", "split", corpus.split, "false", "right answers stand in the first half of a relation's statements, wrong ones in the others"),
+    LATER_INT("corpus", "decoys", corpus.decoys, 0, MANY, "0", "wrong alternatives are so many answers of a relation only, its rarest; 0: any of its answers"),
     LATER_INT("corpus", "packings", corpus.packings, 1, 10000, "1", "so many times the mentions are packed into rows, each time in another order; a pass reads all of them"),
 
     INT("training", "passes", training.passes, 1, 100000, "16", "passes over the rows"),

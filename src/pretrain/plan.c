@@ -287,6 +287,10 @@ static slk_status check_together(const reader *r, const slk_yaml *root)
     const slk_pretrain_plan *p = r->plan;
     const char *missing = p->n_kinds == 0 ? "kinds" : p->n_statements == 0 ? "statements" : NULL;
     if (missing) return slk_fail(r->err, SLK_E_FORMAT, "%s:%ld: %s: missing", p->path, root->line, missing);
+    const slk_yaml *corpus = slk_yaml_get(root, "corpus");
+    if (p->corpus.decoys == 1) /* it would have no wrong alternative itself */
+        return slk_fail(r->err, SLK_E_FORMAT, "%s:%ld: corpus.decoys: found 1, expected 0 or at least 2", p->path,
+                        corpus ? corpus->line : root->line);
     const slk_yaml *model = slk_yaml_get(root, "model");
     long line = model ? model->line : root->line;
     if (p->model.d_model % (2 * p->model.heads) != 0)

@@ -51,6 +51,7 @@ typedef struct slk_pretrain_plan {
         double instruction; /* of the statements' mentions, in % */
         bool split;         /* right and wrong answers stand in statements of their own */
         int64_t packings;   /* of the corpus into rows; a pass reads all of them */
+        int64_t decoys;     /* answers of a relation that wrong alternatives come from, the rarest; 0: all; never 1 */
     } corpus;
     struct {
         int64_t passes, batch, warmup;

@@ -210,6 +210,46 @@ static void test_split(void **state)
     slk_pretrain_release(&p);
 }
 
+/* Decoys: so many different answers of a relation are ever wrong, and none that is right more often than another. */
+static void test_decoys(void **state)
+{
+    (void)state;
+    slk_pretrain p;
+    prepare_text(&p, "model: {vocabulary: 500}\ncorpus: {decoys: 3, row_tokens: 64}\nkinds:\n"
+                     "  - {name: a, share: 100, list: [1, 1], text: [1, 1]}\nstatements:\n  others: [\"{answer} 0\"]\n");
+    for (int r = 0; r < N_RELATIONS; r++) {
+        const char *decoys[3];
+        size_t n = 0, n_facts = 0;
+        for (size_t i = 0; i < p.facts.n; i++) {
+            const slk_fact *f = &p.facts.items[i];
+            if (f->relation[1] - '0' != r) continue;
+            const char *wrong = p.facts.items[p.corpus.exposures[i].wrong].answers[0];
+            assert_string_not_equal(wrong, f->answers[0]);
+            size_t k = 0;
+            while (k < n && strcmp(decoys[k], wrong) != 0) k++;
+            assert_true(k < 3);
+            if (k == n) decoys[n++] = wrong;
+            n_facts++;
+        }
+        assert_int_equal(n, 3);
+        size_t most = 0, least = n_facts;
+        for (size_t i = 0; i < p.facts.n; i++) {
+            const slk_fact *f = &p.facts.items[i];
+            if (f->relation[1] - '0' != r) continue;
+            size_t times = 0;
+            bool is_decoy = false;
+            for (size_t k = 0; k < p.facts.n; k++)
+                times += strcmp(p.facts.items[k].relation, f->relation) == 0 &&
+                         strcmp(p.facts.items[k].answers[0], f->answers[0]) == 0;
+            for (size_t k = 0; k < n; k++) is_decoy |= strcmp(decoys[k], f->answers[0]) == 0;
+            if (is_decoy && times > most) most = times;
+            if (!is_decoy && times < least) least = times;
+        }
+        assert_true(most <= least);
+    }
+    slk_pretrain_release(&p);
+}
+
 /* A relation with one answer has nothing wrong to offer; a row must have room for a mention. */
 static void test_refused(void **state)
 {
@@ -324,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_exact),
         cmocka_unit_test(test_packings),
         cmocka_unit_test(test_split),
+        cmocka_unit_test(test_decoys),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_words),

@@ -71,6 +71,8 @@ static void test_refused(void **state)
     refused(KINDS, "dir/p.yaml:1: statements: missing");
     refused(KINDS STATEMENTS "sed: 1\n", "dir/p.yaml:5: sed: unknown key, did you mean seed?");
     refused("model:\n  width: 1\n", "dir/p.yaml:2: model.width: unknown key (slick pretrain --new shows all)");
+    refused("corpus: {decoys: 1}\nkinds: [{name: a, share: 1, list: [1, 1]}]\nstatements:\n  P1: [\"{answer}\"]\n",
+            "dir/p.yaml:1: corpus.decoys: found 1, expected 0 or at least 2");
     refused("corpus: {split: true}\nkinds: [{name: a, share: 1, list: [1, 1]}]\nstatements:\n  P1: [\"{answer}\"]\n",
             "dir/p.yaml:4: statements.P1: found one statement, expected two or more, because of corpus.split");
     refused("passes: 1\n", "dir/p.yaml:1: passes: unknown key, did you mean training.passes?");
