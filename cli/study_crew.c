@@ -144,7 +144,8 @@ static slk_status look(crew *c, bool first, slk_err *err)
         bool ended = row->state == SLK_RUN_DONE || row->state == SLK_RUN_FAILED;
         if (first) run->was_done = row->state == SLK_RUN_DONE;
         if (first && !c->s->view) run->is_told = run->was_done;
-        if (!run->was_done && row->state != SLK_RUN_WAITING) status = count_epochs(c, run, err);
+        bool is_counted = run->was_done || (ended && run->is_told);
+        if (!is_counted && row->state != SLK_RUN_WAITING) status = count_epochs(c, run, err);
         if (status == SLK_OK && ended && !run->is_told) {
             run->is_told = true;
             status = tell_end(c, i, row, err);

@@ -8,7 +8,8 @@
 #include "model/rotary.h"
 
 /* Rows are filled up to a multiple of these with rows that nothing depends on, so that the products of different
- * batches have few shapes: the library needs 0.4 ms for each new one. */
+ * batches have few shapes: the library needs 0.4 ms for each new one. Of a small batch a smaller step, half or a
+ * quarter, which is no more than an eighth of it: its filling would take longer than that. */
 #define SLK_ROW_STEP    64
 #define SLK_TARGET_STEP 32
 
@@ -33,8 +34,8 @@ typedef struct slk_scratch_plan {
     size_t value_bytes; /* of the compute type */
     slk_backprop_options options;
     int64_t rank[SLK_N_ADAPTED]; /* of the adapter's pairs; 0: none */
-    int64_t n_rows;              /* multiple of SLK_ROW_STEP */
-    int64_t n_target_rows;       /* multiple of SLK_TARGET_STEP */
+    int64_t n_rows;              /* filled up */
+    int64_t n_target_rows;       /* filled up */
 } slk_scratch_plan;
 
 typedef struct slk_scratch_map {
@@ -56,7 +57,7 @@ typedef struct slk_scratch_map {
     void *out_normed;            /* [n_target_rows, d_model] */
     float *logits;               /* [logits_tile, n_vocab] */
     void *dlogits;               /* the same; f32: logits itself */
-    int64_t logits_tile;         /* rows at a time, multiple of SLK_TARGET_STEP */
+    int64_t logits_tile;         /* rows at a time */
 } slk_scratch_map;
 
 /* Lay the arrays out one after the other from base on; returns how many bytes they take. base NULL: only that; x and

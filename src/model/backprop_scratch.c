@@ -92,14 +92,22 @@ static int64_t round_up(int64_t n, int64_t step)
     return (n + step - 1) / step * step;
 }
 
+/* The number of rows that n are filled up to. */
+static int64_t fill_up(int64_t n, int64_t step)
+{
+    int64_t least = step / 4;
+    while (step > least && step > n / 8) step /= 2;
+    return round_up(n, step);
+}
+
 size_t slk_backprop_bytes(const slk_config *config, slk_dtype dtype, const slk_backprop_options *options, int lora_rank,
                           int64_t n_rows, int64_t n_target_rows)
 {
     slk_scratch_plan plan = {.config = config,
                              .value_bytes = dtype == SLK_DTYPE_BF16 ? 2 : 4,
                              .options = *options,
-                             .n_rows = round_up(n_rows, SLK_ROW_STEP),
-                             .n_target_rows = round_up(n_target_rows, SLK_TARGET_STEP)};
+                             .n_rows = fill_up(n_rows, SLK_ROW_STEP),
+                             .n_target_rows = fill_up(n_target_rows, SLK_TARGET_STEP)};
     /* all matrices adapted: three tensors share a pair, then one, two, one */
     for (int i = 0; i < SLK_N_ADAPTED; i++) plan.rank[i] = round_up((int64_t[]){3, 1, 2, 1}[i] * lora_rank, 16);
     slk_scratch_map map = {.x = slk_alloc((size_t)config->n_layers + 1, sizeof *map.x),
@@ -155,8 +163,8 @@ static int64_t count_target_rows(const slk_train_rows *rows)
 
 slk_status slk_padded_rows_set(slk_padded_rows *p, const slk_train_rows *rows, slk_err *err)
 {
-    int64_t n = rows->n_rows, n_all = round_up(n, SLK_ROW_STEP), n_fill = n_all - n;
-    int64_t n_target_rows = round_up(count_target_rows(rows), SLK_TARGET_STEP);
+    int64_t n = rows->n_rows, n_all = fill_up(n, SLK_ROW_STEP), n_fill = n_all - n;
+    int64_t n_target_rows = fill_up(count_target_rows(rows), SLK_TARGET_STEP);
     if (!reserve(p, (size_t)n_all, (size_t)(rows->n_paths + n_fill), (size_t)n_target_rows, (size_t)rows->n_targets))
         return slk_fail(err, SLK_E_MEMORY, "out of memory for a batch of %lld rows", (long long)n);
     p->n_rows = n_all;

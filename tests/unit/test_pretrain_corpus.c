@@ -215,8 +215,9 @@ static void test_decoys(void **state)
 {
     (void)state;
     slk_pretrain p;
-    prepare_text(&p, "model: {vocabulary: 500}\ncorpus: {decoys: 3, row_tokens: 64}\nkinds:\n"
-                     "  - {name: a, share: 100, list: [1, 1], text: [1, 1]}\nstatements:\n  others: [\"{answer} 0\"]\n");
+    prepare_text(&p,
+                 "model: {vocabulary: 500}\ncorpus: {decoys: 3, row_tokens: 64}\nkinds:\n"
+                 "  - {name: a, share: 100, list: [1, 1], text: [1, 1]}\nstatements:\n  others: [\"{answer} 0\"]\n");
     for (int r = 0; r < N_RELATIONS; r++) {
         const char *decoys[3];
         size_t n = 0, n_facts = 0;
@@ -361,14 +362,9 @@ static void test_vocabulary_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exact),
-        cmocka_unit_test(test_packings),
-        cmocka_unit_test(test_split),
-        cmocka_unit_test(test_decoys),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_words),
-        cmocka_unit_test(test_vocabulary_limits),
+        cmocka_unit_test(test_exact),  cmocka_unit_test(test_packings),          cmocka_unit_test(test_split),
+        cmocka_unit_test(test_decoys), cmocka_unit_test(test_refused),           cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_words),  cmocka_unit_test(test_vocabulary_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

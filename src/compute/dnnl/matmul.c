@@ -2,8 +2,10 @@
  *   whole   one call for all rows, the library spreads it over threads; used where the self-test found a row's bits
  *           independent of the number of rows (all AVX-512 kernels so far);
  *   tiles   rows in tiles of a fixed height, the last one padded with zero rows in scratch memory, one thread a call
- * and the threads over the tiles (the AVX2 kernels). Rows with gaps between them would get another kernel, whose bits
- * depend on the number of rows even with AVX-512; so the library only ever sees contiguous rows, and others are copied.
+ * and the threads over the tiles (the AVX2 kernels). The last one is lower where the self-test found tiles of
+ *           less height with the same bits: of 5 rows that are asked alone, 16 are computed and not 96. Rows with gaps
+ * between them would get another kernel, whose bits depend on the number of rows even with AVX-512; so the library only
+ * ever sees contiguous rows, and others are copied.
  */
 #include "compute/dnnl/primitive.h"
 
@@ -59,12 +61,20 @@ typedef struct tiling {
     size_t x_at, y_at, step; /* a thread's scratch: the library's, the tile of x, the tile of y */
 } tiling;
 
+/* The height of a tile for the n rows that are left. */
+static int64_t tail_height(const slk_dnnl *d, int64_t n)
+{
+    int64_t height = d->tile;
+    for (int i = 0; i < d->n_tails && d->tails[i] >= n; i++) height = d->tails[i];
+    return height;
+}
+
 /* The last tile: rows copied into scratch, zero rows below them. */
 static bool run_padded(slk_dnnl *d, const slk_dnnl_primitive *p, const tiling *t, char *y, const char *x,
                        const slk_weight *w, int64_t n_rows, char *scratch)
 {
     char *x_tile = scratch + t->x_at, *y_tile = scratch + t->y_at;
-    size_t height = (size_t)t->height, n = (size_t)n_rows;
+    size_t height = (size_t)p->key.n_rows, n = (size_t)n_rows;
     memcpy(x_tile, x, n * t->x_row);
     memset(x_tile + n * t->x_row, 0, (height - n) * t->x_row);
     memset(y_tile, 0, height * t->y_row);
@@ -83,14 +93,15 @@ static size_t round_up_64(size_t n)
 static slk_status matmul_tiles(slk_dnnl *d, void *y, slk_dtype y_dtype, const void *x, const slk_weight *w,
                                int64_t n_rows, bool accumulate, slk_err *err)
 {
-    int64_t height = d->tile, n_tiles = (n_rows + height - 1) / height;
+    int64_t height = d->tile, n_tiles = (n_rows + height - 1) / height, n_left = n_rows % height;
     slk_dnnl_key k = make_key(y_dtype, w, height, accumulate, 1);
-    slk_dnnl_primitive *p = slk_dnnl_find(d, &k, w->packed);
-    if (!p) return fail_matmul(w, n_rows, err);
+    slk_dnnl_key k_last = make_key(y_dtype, w, n_left ? tail_height(d, n_left) : height, accumulate, 1);
+    slk_dnnl_primitive *p = slk_dnnl_find(d, &k, w->packed), *last = slk_dnnl_find(d, &k_last, w->packed);
+    if (!p || !last) return fail_matmul(w, n_rows, err);
     tiling t = {.height = height,
                 .x_row = (size_t)w->n_in * dtype_bytes(d->dtype),
                 .y_row = (size_t)w->n_out * dtype_bytes(y_dtype)};
-    t.x_at = round_up_64(p->scratch_bytes);
+    t.x_at = round_up_64(p->scratch_bytes > last->scratch_bytes ? p->scratch_bytes : last->scratch_bytes);
     t.y_at = t.x_at + round_up_64((size_t)height * t.x_row);
     t.step = t.y_at + round_up_64((size_t)height * t.y_row);
     int n_threads = n_tiles > 1 ? d->n_threads : 1;
@@ -104,7 +115,9 @@ static slk_status matmul_tiles(slk_dnnl *d, void *y, slk_dtype y_dtype, const vo
         char *y_at = (char *)y + (size_t)(i * height) * t.y_row;
         const char *x_at = (const char *)x + (size_t)(i * height) * t.x_row;
         int64_t n = n_rows - i * height;
-        bool ok = n >= height ? slk_dnnl_run(d, p, y_at, x_at, w, own) : run_padded(d, p, &t, y_at, x_at, w, n, own);
+        bool ok = n >= height             ? slk_dnnl_run(d, p, y_at, x_at, w, own)
+                  : n == last->key.n_rows ? slk_dnnl_run(d, last, y_at, x_at, w, own)
+                                          : run_padded(d, last, &t, y_at, x_at, w, n, own);
         failed = failed || !ok;
     }
     return failed ? fail_matmul(w, n_rows, err) : SLK_OK;
@@ -327,24 +340,75 @@ static slk_status test_tile(slk_dnnl *d, const test *t, const variant *v, int he
     return SLK_OK;
 }
 
+/* Do the rows of a tile of `height` get the bits in t->expected, those of the tile that was chosen? */
+static slk_status test_tail(slk_dnnl *d, const test *t, const variant *v, int height, bool *holds, slk_err *err)
+{
+    size_t row_bytes = (size_t)t->w.n_out * dtype_bytes(v->y_dtype);
+    slk_status status = SLK_OK;
+    for (int shift = 0; shift < N_CONTENTS && *holds && !status; shift++) {
+        status = test_multiply(d, t, t->y, shift, height, v, NULL, 1, err);
+        for (int r = 0; r < height && *holds && !status; r++)
+            *holds = !memcmp(t->y + (size_t)r * row_bytes, t->expected + (size_t)((r + shift) % N_CONTENTS) * row_bytes,
+                             row_bytes);
+    }
+    return status;
+}
+
+static const variant VARIANTS[] = {{SLK_DTYPE_F32, false, false},
+                                   {SLK_DTYPE_F32, true, false},
+                                   {SLK_DTYPE_F32, false, true},
+                                   {SLK_DTYPE_BF16, false, false}};
+
+static size_t count_variants(const slk_dnnl *d)
+{
+    return d->dtype == SLK_DTYPE_BF16 ? 4 : 3;
+}
+
 /* height 0: whole calls. */
 static slk_status test_shape(slk_dnnl *d, const slk_shape *shape, int height, bool *holds, slk_err *err)
 {
-    const variant variants[] = {{SLK_DTYPE_F32, false, false},
-                                {SLK_DTYPE_F32, true, false},
-                                {SLK_DTYPE_F32, false, true},
-                                {SLK_DTYPE_BF16, false, false}};
-    size_t n_variants = d->dtype == SLK_DTYPE_BF16 ? 4 : 3;
     test t = {0};
     slk_status status = test_init(&t, d, shape) ? SLK_OK : slk_fail(err, SLK_E_MEMORY, "self-test: out of memory");
-    for (size_t i = 0; i < n_variants && *holds && !status; i++)
-        status = height ? test_tile(d, &t, &variants[i], height, holds, err)
-                        : test_whole(d, &t, &variants[i], NULL, holds, err);
+    for (size_t i = 0; i < count_variants(d) && *holds && !status; i++)
+        status = height ? test_tile(d, &t, &VARIANTS[i], height, holds, err)
+                        : test_whole(d, &t, &VARIANTS[i], NULL, holds, err);
     bool packed_holds = true;
-    for (size_t i = 0; t.packed && i < n_variants && *holds && packed_holds && !status; i++)
-        status = test_whole(d, &t, &variants[i], t.packed, &packed_holds, err);
+    for (size_t i = 0; t.packed && i < count_variants(d) && *holds && packed_holds && !status; i++)
+        status = test_whole(d, &t, &VARIANTS[i], t.packed, &packed_holds, err);
     if (!packed_holds) d->plain_only = true;
     test_release(&t);
+    return status;
+}
+
+/* Those of d->tails that pass with this shape, too, stay. */
+static slk_status test_tails(slk_dnnl *d, const slk_shape *shape, slk_err *err)
+{
+    test t = {0};
+    slk_status status = test_init(&t, d, shape) ? SLK_OK : slk_fail(err, SLK_E_MEMORY, "self-test: out of memory");
+    for (size_t i = 0; i < count_variants(d) && !status; i++) {
+        const variant *v = &VARIANTS[i];
+        int n_kept = 0;
+        status = test_multiply(d, &t, t.y, 0, d->tile, v, NULL, 1, err);
+        if (!status) memcpy(t.expected, t.y, (size_t)(N_CONTENTS * t.w.n_out) * dtype_bytes(v->y_dtype));
+        for (int k = 0; k < d->n_tails && !status; k++) {
+            bool holds = true;
+            status = test_tail(d, &t, v, d->tails[k], &holds, err);
+            if (holds) d->tails[n_kept++] = d->tails[k];
+        }
+        d->n_tails = n_kept;
+    }
+    test_release(&t);
+    return status;
+}
+
+static slk_status find_tails(slk_dnnl *d, const slk_shape *shapes, size_t n_shapes, slk_err *err)
+{
+    static const int heights[] = {48, 16};
+    slk_status status = SLK_OK;
+    d->n_tails = 0;
+    for (size_t h = 0; h < sizeof heights / sizeof *heights; h++)
+        if (heights[h] < d->tile) d->tails[d->n_tails++] = heights[h];
+    for (size_t i = 0; i < n_shapes && d->n_tails && !status; i++) status = test_tails(d, &shapes[i], err);
     return status;
 }
 
@@ -359,7 +423,7 @@ slk_status slk_dnnl_self_test(slk_dnnl *d, const slk_shape *shapes, size_t n_sha
             slk_status status = test_shape(d, &shapes[i], heights[h], &holds, err);
             if (status) return status;
         }
-        if (holds) return SLK_OK;
+        if (holds) return find_tails(d, shapes, n_shapes, err);
     }
     return slk_fail(err, SLK_E_UNSUPPORTED,
                     "oneDNN: its products depend on the number of rows, in tiles of any height");

@@ -35,7 +35,9 @@ struct slk_dnnl {
     dnnl_stream_t stream;
     slk_dtype dtype;
     int n_threads;
-    int tile;        /* rows; 0: whole calls */
+    int tile;     /* rows; 0: whole calls */
+    int tails[2]; /* [n_tails] smaller tiles that give the same bits, for what is left over; descending */
+    int n_tails;
     bool plain_only; /* packed weights would change bits */
     slk_dnnl_primitive cache[SLK_DNNL_CACHE];
     uint64_t clock;
