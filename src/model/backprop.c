@@ -54,6 +54,7 @@ static void find_layer_grads(slk_backprop *b, int i)
 /* FLOP of one row, there and back: 2 a weight forward, 2 for the gradient of the input, 2 for that of the weight. */
 static void count_flop(slk_backprop *b)
 {
+    double attention = 0;
     for (int i = 0; i < b->model->config.n_layers; i++) {
         const slk_layer *y = &b->model->layers[i];
         const slk_weight *matrices[SLK_N_ADAPTED] = {&y->qkv, &y->attn_out, &y->gate_up, &y->down};
@@ -62,7 +63,9 @@ static void count_flop(slk_backprop *b)
             double n = (double)matrices[m]->n_out * (double)matrices[m]->n_in;
             b->flop_row += n * (g->w ? 6 : 4);
             if (g->low) b->flop_row += 6.0 * (double)g->low->a.n_out * (double)(g->low->a.n_in + g->low->b.n_out);
+            if (m == SLK_ADAPTED_ATTN_OUT) attention = b->flop_row;
         }
+        b->flop_ffn = b->flop_row - attention; /* of the last layer at last */
     }
     b->flop_logit_row = (b->d_output ? 6.0 : 4.0) * b->model->config.d_model * b->model->config.n_vocab;
 }
@@ -114,7 +117,8 @@ const slk_backprop_stats *slk_backprop_get_stats(const slk_backprop *b)
 
 double slk_backprop_flop(const slk_backprop *b)
 {
-    return b->flop_row * (double)b->stats.n_rows + b->flop_logit_row * (double)b->stats.n_logit_rows;
+    return b->flop_row * (double)b->stats.n_rows - b->flop_ffn * (double)b->n_spared +
+           b->flop_logit_row * (double)b->stats.n_logit_rows;
 }
 
 /* Memory for the batch in b->rows. */
@@ -205,19 +209,32 @@ static slk_status logits_tile(slk_backprop *b, int64_t t, int64_t n, double weig
     return s;
 }
 
-/* From the last layer's output to the losses, and back to its gradient in dx. */
+void slk_backprop_gather(const slk_backprop *b, float *y, const float *x)
+{
+    size_t d = (size_t)b->model->config.d_model;
+    for (size_t i = 0; i < (size_t)b->rows.n_target_rows; i++) {
+        if (b->rows.target_rows[i] >= 0)
+            memcpy(y + i * d, x + (size_t)b->rows.target_rows[i] * d, d * sizeof *x);
+        else
+            memset(y + i * d, 0, d * sizeof *x);
+    }
+}
+
+void slk_backprop_spread(slk_backprop *b)
+{
+    size_t d = (size_t)b->model->config.d_model;
+    memset(b->map.dx, 0, (size_t)b->rows.n_rows * d * sizeof *b->map.dx);
+    for (size_t i = 0; i < (size_t)b->rows.n_own_target_rows; i++)
+        memcpy(b->map.dx + (size_t)b->rows.target_rows[i] * d, b->map.dgathered + i * d, d * sizeof *b->map.dx);
+}
+
+/* From the last layer's output to the losses, and back to its gradient in dx (where it is narrow: in dgathered). */
 static slk_status loss_of(slk_backprop *b, double weight, double *losses, slk_err *err)
 {
     const slk_model *m = b->model;
     size_t d = (size_t)m->config.d_model, n = (size_t)b->rows.n_target_rows;
-    const float *x = b->map.x[m->config.n_layers];
     double clock = slk_clock_ms();
-    for (size_t i = 0; i < n; i++) {
-        if (b->rows.target_rows[i] >= 0)
-            memcpy(b->map.gathered + i * d, x + (size_t)b->rows.target_rows[i] * d, d * sizeof *x);
-        else
-            memset(b->map.gathered + i * d, 0, d * sizeof *x);
-    }
+    if (!b->narrow) slk_backprop_gather(b, b->map.gathered, b->map.x[m->config.n_layers]);
     slk_backprop_norm(b, b->map.out_normed, b->map.gathered, m->out_gain, m->out_bias, (int64_t)n);
     b->stats.rowwise_ms += slk_backprop_lap(&clock);
     slk_status s = SLK_OK;
@@ -230,9 +247,7 @@ static slk_status loss_of(slk_backprop *b, double weight, double *losses, slk_er
     memset(b->map.dgathered, 0, n * d * sizeof *b->map.dgathered);
     s = slk_backprop_norm_backward(b, b->map.dgathered, b->d_out_gain, b->d_out_bias, b->map.block, b->map.gathered,
                                    m->out_gain, (int64_t)n, err);
-    memset(b->map.dx, 0, (size_t)b->rows.n_rows * d * sizeof *b->map.dx);
-    for (size_t i = 0; i < (size_t)b->rows.n_own_target_rows; i++)
-        memcpy(b->map.dx + (size_t)b->rows.target_rows[i] * d, b->map.dgathered + i * d, d * sizeof *x);
+    if (!b->narrow) slk_backprop_spread(b);
     b->stats.rowwise_ms += slk_backprop_lap(&clock);
     return s;
 }
@@ -285,6 +300,7 @@ slk_status slk_backprop_run(slk_backprop *b, const slk_train_rows *rows, uint64_
     b->key[0] = (uint32_t)key;
     b->key[1] = (uint32_t)(key >> 32);
     b->training = weight != 0;
+    b->narrow = b->rows.n_target_rows <= b->rows.n_rows / 4 * 3;
     double clock = slk_clock_ms();
     s = embed(b, err);
     b->stats.rowwise_ms += slk_backprop_lap(&clock);
@@ -301,6 +317,7 @@ slk_status slk_backprop_run(slk_backprop *b, const slk_train_rows *rows, uint64_
     clear_outside(b);
     b->stats.rowwise_ms += slk_backprop_lap(&clock);
     b->stats.n_rows += (uint64_t)b->rows.n_own_rows;
+    if (b->narrow) b->n_spared += (uint64_t)(b->rows.n_own_rows - b->rows.n_own_target_rows);
     b->stats.n_logit_rows += (uint64_t)b->rows.n_own_target_rows;
     b->stats.n_runs++;
     return SLK_OK;

@@ -54,6 +54,7 @@ typedef struct slk_scratch_map {
     void *dropped, *dlow; /* adapter: [n_rows, max n_in], [n_rows, max rank] */
     /* of the rows with targets */
     float *gathered, *dgathered; /* [n_target_rows, d_model] */
+    float *mid;                  /* the same: the last layer's residual between its blocks, where that is narrow */
     void *out_normed;            /* [n_target_rows, d_model] */
     float *logits;               /* [logits_tile, n_vocab] */
     void *dlogits;               /* the same; f32: logits itself */
@@ -73,10 +74,11 @@ typedef struct slk_padded_rows {
     slk_path *paths;
     slk_run *runs; /* of the filling rows */
     int64_t n_paths;
-    int32_t *target_rows; /* [n_target_rows] which row; -1: filling */
-    int32_t *first;       /* [n_target_rows + 1] into targets */
-    int32_t *targets;     /* [n_targets] tokens */
-    size_t cap[10];       /* of the arrays, in the order above */
+    int32_t *target_rows;  /* [n_target_rows] which row; -1: filling */
+    uint64_t *target_hash; /* [n_target_rows] of that row */
+    int32_t *first;        /* [n_target_rows + 1] into targets */
+    int32_t *targets;      /* [n_targets] tokens */
+    size_t cap[11];        /* of the arrays, in the order above */
 } slk_padded_rows;
 
 /* Gradients of the parameters of one matrix: NULL where it is not trained. */
@@ -92,17 +94,28 @@ typedef struct slk_layer_grads {
     slk_matrix_grads matrix[SLK_N_ADAPTED];
 } slk_layer_grads;
 
+/* The rows that an operation is about. */
+typedef struct slk_rows_now {
+    int64_t n;
+    const uint64_t *hash; /* [n] */
+    float *dx;            /* [n, d_model] gradient of their residual */
+} slk_rows_now;
+
 struct slk_backprop {
     slk_model *model;
     slk_params *params;
     slk_backprop_options options;
     slk_backprop_stats stats;
     double flop_row, flop_logit_row; /* of one row through the layers, of one row of logits */
+    double flop_ffn;                 /* of one row through a feed-forward block */
+    uint64_t n_spared;               /* rows that did not go through the last one */
     slk_rotary rotary;
     slk_scratch_map map;
     char *memory;
     size_t memory_bytes;
     slk_padded_rows rows;
+    bool narrow; /* only rows with a target go through the last feed-forward block */
+    slk_rows_now now;
     bool training;          /* dropout is on */
     uint32_t key[2];        /* of this step's masks */
     slk_layer_grads *grads; /* [n_layers] */
@@ -113,9 +126,15 @@ struct slk_backprop {
 slk_status slk_padded_rows_set(slk_padded_rows *p, const slk_train_rows *rows, slk_err *err);
 void slk_padded_rows_release(slk_padded_rows *p);
 
-/* One layer over all rows: map.x[layer] -> map.acts[layer] and, with_output, map.x[layer + 1]. */
+/* The rows with targets of x [n_rows, d_model], zeros for filling: y [n_target_rows, d_model]. */
+void slk_backprop_gather(const slk_backprop *b, float *y, const float *x);
+/* dx: dgathered's rows in their places, zero in all others. */
+void slk_backprop_spread(slk_backprop *b);
+/* One layer over all rows: map.x[layer] -> map.acts[layer] and, with_output, map.x[layer + 1]; of the last one, where
+ * it is narrow, map.gathered. */
 slk_status slk_layer_forward(slk_backprop *b, int layer, bool with_output, slk_err *err);
-/* map.dx: the gradient of the layer's output becomes that of its input; adds to the gradients of its parameters. */
+/* map.dx (of the last layer, where it is narrow, map.dgathered): the gradient of the layer's output; map.dx becomes
+ * that of its input. Adds to the gradients of its parameters. */
 slk_status slk_layer_backward(slk_backprop *b, int layer, slk_err *err);
 /* The family's norm of n_rows rows, in the compute type; and its gradient: dx, dgain, dbias add to. */
 void slk_backprop_norm(const slk_backprop *b, void *y, const float *x, const float *gain, const float *bias,

@@ -1,4 +1,7 @@
-/* One layer, there and back. Reading order: products with their adapters, the two blocks forward, the two backward. */
+/* One layer, there and back. Reading order: products with their adapters, the two blocks forward, the two backward.
+ *
+ * Of the last layer's output only the rows with a target matter, and so its feed-forward block, two thirds of a layer,
+ * is for these alone where they are few: gathered before it, spread again behind its way back. */
 #include <string.h>
 
 #include "base/progress.h"
@@ -21,6 +24,24 @@ static slk_dtype type_of(const slk_backprop *b)
     return slk_compute_dtype(b->model->compute);
 }
 
+/* --- rows ----------------------------------------------------------------------------------------------------------
+ */
+
+static void take_all_rows(slk_backprop *b)
+{
+    b->now = (slk_rows_now){b->rows.n_rows, b->rows.hash, b->map.dx};
+}
+
+static void take_target_rows(slk_backprop *b)
+{
+    b->now = (slk_rows_now){b->rows.n_target_rows, b->rows.target_hash, b->map.dgathered};
+}
+
+static bool is_narrow(const slk_backprop *b, int i)
+{
+    return b->narrow && i == b->model->config.n_layers - 1;
+}
+
 /* --- products ------------------------------------------------------------------------------------------------------
  */
 
@@ -37,7 +58,7 @@ static const slk_weight *matrix_of(const slk_layer *layer, slk_adapted m)
 static slk_status times_transposed(slk_backprop *b, void *y, slk_dtype y_dtype, const void *x, const slk_weight *w,
                                    bool accumulate, slk_err *err)
 {
-    slk_product p = {.n_rows = b->rows.n_rows,
+    slk_product p = {.n_rows = b->now.n,
                      .n_cols = w->n_out,
                      .n_inner = w->n_in,
                      .b_transposed = true,
@@ -50,7 +71,7 @@ static slk_status times_transposed(slk_backprop *b, void *y, slk_dtype y_dtype, 
 static slk_status times(slk_backprop *b, void *dx, slk_dtype dx_dtype, const void *dy, const slk_weight *w,
                         bool accumulate, slk_err *err)
 {
-    slk_product p = {.n_rows = b->rows.n_rows, .n_cols = w->n_in, .n_inner = w->n_out, .accumulate = accumulate};
+    slk_product p = {.n_rows = b->now.n, .n_cols = w->n_in, .n_inner = w->n_out, .accumulate = accumulate};
     return slk_compute_multiply(compute_of(b), dx, dx_dtype, dy, w->data, &p, err);
 }
 
@@ -59,7 +80,7 @@ static slk_status add_outer(slk_backprop *b, float *dw, const void *dy, const vo
                             slk_err *err)
 {
     slk_product p = {
-        .n_rows = w->n_out, .n_cols = w->n_in, .n_inner = b->rows.n_rows, .a_transposed = true, .accumulate = true};
+        .n_rows = w->n_out, .n_cols = w->n_in, .n_inner = b->now.n, .a_transposed = true, .accumulate = true};
     return slk_compute_multiply(compute_of(b), dw, SLK_DTYPE_F32, dy, x, &p, err);
 }
 
@@ -68,7 +89,7 @@ static void drop(const slk_backprop *b, void *y, const void *x, const uint8_t *m
 {
     bool bf16 = type_of(b) == SLK_DTYPE_BF16;
 #pragma omp parallel for num_threads(slk_compute_n_threads(b->model->compute))
-    for (int64_t r = 0; r < b->rows.n_rows; r++) {
+    for (int64_t r = 0; r < b->now.n; r++) {
         const uint8_t *bits = mask + r * ((d + 7) / 8);
         for (int64_t i = 0; i < d; i++) {
             bool stays = bits[i / 8] >> (i % 8) & 1;
@@ -105,8 +126,8 @@ static slk_status project(slk_backprop *b, float *y, const void *x, int layer, s
     slk_status s = times_transposed(b, y, SLK_DTYPE_F32, x, w, false, err);
     if (s != SLK_OK || !low) return s;
     if (b->training && a->low_mask[m]) {
-        slk_compute_dropout_mask(compute_of(b), a->low_mask[m], b->rows.hash, site_of(layer, SITE_LORA + (int)m),
-                                 b->key, b->options.lora_dropout, b->rows.n_rows, w->n_in);
+        slk_compute_dropout_mask(compute_of(b), a->low_mask[m], b->now.hash, site_of(layer, SITE_LORA + (int)m), b->key,
+                                 b->options.lora_dropout, b->now.n, w->n_in);
     }
     s = times_transposed(b, a->low[m], type_of(b), adapter_input(b, a, m, x, w->n_in), &low->a, false, err);
     return s == SLK_OK ? times_transposed(b, y, SLK_DTYPE_F32, a->low[m], &low->b, true, err) : s;
@@ -121,7 +142,7 @@ static slk_status adapter_input_back(slk_backprop *b, float *dx, const void *dy,
     if (s != SLK_OK) return s;
     if (!mask) return times(b, dx, SLK_DTYPE_F32, b->map.dlow, &low->a, true, err);
     bool bf16 = type_of(b) == SLK_DTYPE_BF16;
-    int64_t n = b->rows.n_rows * low->a.n_in;
+    int64_t n = b->now.n * low->a.n_in;
     s = times(b, b->map.dropped, type_of(b), b->map.dlow, &low->a, false, err);
     if (s != SLK_OK) return s;
     drop(b, b->map.dropped, b->map.dropped, mask, (float)(1 / (1 - b->options.lora_dropout)), low->a.n_in);
@@ -140,7 +161,7 @@ static slk_status input_back(slk_backprop *b, void *dx, slk_dtype dx_dtype, cons
     float *sum = dx_dtype == SLK_DTYPE_F32 ? dx : b->map.wide;
     slk_status s = times(b, sum, SLK_DTYPE_F32, dy, w, false, err);
     if (s == SLK_OK) s = adapter_input_back(b, sum, dy, layer, m, err);
-    if (s == SLK_OK && sum != dx) slk_compute_round(b->model->compute, dx, sum, b->rows.n_rows, w->n_in);
+    if (s == SLK_OK && sum != dx) slk_compute_round(b->model->compute, dx, sum, b->now.n, w->n_in);
     return s;
 }
 
@@ -152,7 +173,7 @@ static slk_status weights_back(slk_backprop *b, const void *dy, const void *x, i
     const slk_layer_acts *a = &b->map.acts[layer];
     slk_status s = SLK_OK;
     if (g->w) s = add_outer(b, g->w, dy, x, w, err);
-    if (g->bias) slk_compute_add_columns(b->model->compute, g->bias, dy, b->rows.n_rows, w->n_out);
+    if (g->bias) slk_compute_add_columns(b->model->compute, g->bias, dy, b->now.n, w->n_out);
     if (s == SLK_OK && g->b) s = add_outer(b, g->b, dy, a->low[m], &g->low->b, err);
     if (s == SLK_OK && g->a) s = add_outer(b, g->a, b->map.dlow, adapter_input(b, a, m, x, w->n_in), &g->low->a, err);
     return s;
@@ -188,8 +209,8 @@ slk_status slk_backprop_norm_backward(const slk_backprop *b, float *dx, float *d
 static void make_mask(const slk_backprop *b, uint8_t *mask, uint32_t site)
 {
     if (b->training && mask)
-        slk_compute_dropout_mask(b->model->compute, mask, b->rows.hash, site, b->key, b->options.dropout,
-                                 b->rows.n_rows, b->model->config.d_model);
+        slk_compute_dropout_mask(b->model->compute, mask, b->now.hash, site, b->key, b->options.dropout, b->now.n,
+                                 b->model->config.d_model);
 }
 
 /* out = x + dropout(norm?(block)): how both blocks end. */
@@ -198,7 +219,7 @@ static void add_block(const slk_backprop *b, float *out, const float *x, float *
 {
     const slk_config *c = &b->model->config;
     slk_compute *compute = compute_of(b);
-    int64_t n = b->rows.n_rows, d = c->d_model;
+    int64_t n = b->now.n, d = c->d_model;
     float scale = 1;
     if (post_gain) {
         memcpy(raw, b->map.block, (size_t)(n * d) * sizeof *raw);
@@ -216,7 +237,7 @@ static slk_status attention_forward(slk_backprop *b, int i, slk_err *err)
     const slk_layer *layer = &b->model->layers[i];
     slk_compute *compute = compute_of(b);
     slk_layer_acts *a = &b->map.acts[i];
-    int64_t n = b->rows.n_rows;
+    int64_t n = b->now.n;
     slk_attention shape = slk_layer_attention(b->model, &b->rotary, i);
     slk_kv kv = {a->k, a->v};
     double clock = slk_clock_ms();
@@ -247,9 +268,18 @@ static slk_status ffn_forward(slk_backprop *b, int i, bool with_output, slk_err 
     slk_compute *compute = compute_of(b);
     slk_layer_acts *a = &b->map.acts[i];
     slk_status s;
-    int64_t n = b->rows.n_rows;
     double clock = slk_clock_ms();
-    slk_backprop_norm(b, b->map.normed, a->mid, layer->ffn_gain, layer->ffn_bias, n);
+    /* computed again, the output goes nowhere: x[i + 1] has been used, and gets the same values */
+    const float *mid = a->mid;
+    float *out = b->map.x[i + 1];
+    if (is_narrow(b, i)) {
+        take_target_rows(b);
+        slk_backprop_gather(b, b->map.mid, mid);
+        mid = b->map.mid;
+        out = b->map.gathered;
+    }
+    int64_t n = b->now.n;
+    slk_backprop_norm(b, b->map.normed, mid, layer->ffn_gain, layer->ffn_bias, n);
     b->stats.rowwise_ms += slk_backprop_lap(&clock);
     if (b->grads[i].matrix[SLK_ADAPTED_GATE_UP].low) {
         s = project(b, b->map.wide, b->map.normed, i, SLK_ADAPTED_GATE_UP, err);
@@ -267,14 +297,14 @@ static slk_status ffn_forward(slk_backprop *b, int i, bool with_output, slk_err 
     s = project(b, b->map.block, b->map.h, i, SLK_ADAPTED_DOWN, err);
     if (s != SLK_OK) return s;
     b->stats.matmul_ms += slk_backprop_lap(&clock);
-    /* computed again, the output goes nowhere: x[i + 1] has been used, and gets the same values */
-    add_block(b, b->map.x[i + 1], a->mid, a->ffn_raw, a->ffn_mask, layer->post_ffn_gain);
+    add_block(b, out, mid, a->ffn_raw, a->ffn_mask, layer->post_ffn_gain);
     b->stats.rowwise_ms += slk_backprop_lap(&clock);
     return SLK_OK;
 }
 
 slk_status slk_layer_forward(slk_backprop *b, int i, bool with_output, slk_err *err)
 {
+    take_all_rows(b);
     slk_status s = attention_forward(b, i, err);
     return s == SLK_OK ? ffn_forward(b, i, with_output, err) : s;
 }
@@ -288,16 +318,16 @@ static slk_status block_back(slk_backprop *b, const float *raw, const uint8_t *m
 {
     const slk_config *c = &b->model->config;
     slk_compute *compute = compute_of(b);
-    int64_t n = b->rows.n_rows, d = c->d_model;
+    int64_t n = b->now.n, d = c->d_model;
     bool dropped = b->training && mask;
     float scale = dropped ? (float)(1 / (1 - b->options.dropout)) : 1;
     if (!dropped) mask = NULL;
     if (!post_gain) {
-        slk_compute_mask(compute, b->map.dblock, b->map.dx, mask, scale, n, d);
+        slk_compute_mask(compute, b->map.dblock, b->now.dx, mask, scale, n, d);
         return SLK_OK;
     }
     float *masked = b->map.block, *dblock = b->map.draw;
-    slk_compute_add_masked(compute, masked, NULL, b->map.dx, mask, scale, n, d);
+    slk_compute_add_masked(compute, masked, NULL, b->now.dx, mask, scale, n, d);
     memset(dblock, 0, (size_t)(n * d) * sizeof *dblock);
     slk_status s =
         slk_compute_rms_norm_backward(compute, dblock, dpost_gain, masked, raw, post_gain, c->norm_eps, n, d, err);
@@ -312,7 +342,8 @@ static slk_status ffn_backward(slk_backprop *b, int i, slk_err *err)
     const slk_layer_grads *g = &b->grads[i];
     slk_compute *compute = compute_of(b);
     slk_layer_acts *a = &b->map.acts[i];
-    int64_t n = b->rows.n_rows;
+    const float *mid = is_narrow(b, i) ? b->map.mid : a->mid;
+    int64_t n = b->now.n;
     double clock = slk_clock_ms();
     slk_status s = block_back(b, a->ffn_raw, a->ffn_mask, layer->post_ffn_gain, g->post_ffn_gain, err);
     if (s != SLK_OK) return s;
@@ -321,15 +352,14 @@ static slk_status ffn_backward(slk_backprop *b, int i, slk_err *err)
     if (s != SLK_OK) return s;
     b->stats.matmul_ms += slk_backprop_lap(&clock);
     slk_compute_gate_backward(compute, b->map.dwide, b->map.h, b->map.dh, a->gu, c->activation, c->gated, n, c->d_ff);
-    slk_backprop_norm(b, b->map.normed, a->mid, layer->ffn_gain, layer->ffn_bias, n);
+    slk_backprop_norm(b, b->map.normed, mid, layer->ffn_gain, layer->ffn_bias, n);
     b->stats.rowwise_ms += slk_backprop_lap(&clock);
     s = weights_back(b, b->map.dblock, b->map.h, i, SLK_ADAPTED_DOWN, err);
     if (s == SLK_OK) s = input_back(b, b->map.block, SLK_DTYPE_F32, b->map.dwide, i, SLK_ADAPTED_GATE_UP, err);
     if (s == SLK_OK) s = weights_back(b, b->map.dwide, b->map.normed, i, SLK_ADAPTED_GATE_UP, err);
     if (s != SLK_OK) return s;
     b->stats.matmul_ms += slk_backprop_lap(&clock);
-    s = slk_backprop_norm_backward(b, b->map.dx, g->ffn_gain, g->ffn_bias, b->map.block, a->mid, layer->ffn_gain, n,
-                                   err);
+    s = slk_backprop_norm_backward(b, b->now.dx, g->ffn_gain, g->ffn_bias, b->map.block, mid, layer->ffn_gain, n, err);
     b->stats.rowwise_ms += slk_backprop_lap(&clock);
     return s;
 }
@@ -340,7 +370,7 @@ static slk_status attention_backward(slk_backprop *b, int i, slk_err *err)
     const slk_layer_grads *g = &b->grads[i];
     slk_compute *compute = compute_of(b);
     slk_layer_acts *a = &b->map.acts[i];
-    int64_t n = b->rows.n_rows;
+    int64_t n = b->now.n;
     slk_attention shape = slk_layer_attention(b->model, &b->rotary, i);
     slk_kv kv = {a->k, a->v};
     double clock = slk_clock_ms();
@@ -364,7 +394,7 @@ static slk_status attention_backward(slk_backprop *b, int i, slk_err *err)
     if (s == SLK_OK) s = weights_back(b, b->map.dwide, b->map.normed, i, SLK_ADAPTED_QKV, err);
     if (s != SLK_OK) return s;
     b->stats.matmul_ms += slk_backprop_lap(&clock);
-    s = slk_backprop_norm_backward(b, b->map.dx, g->attn_gain, g->attn_bias, b->map.block, b->map.x[i],
+    s = slk_backprop_norm_backward(b, b->now.dx, g->attn_gain, g->attn_bias, b->map.block, b->map.x[i],
                                    layer->attn_gain, n, err);
     b->stats.rowwise_ms += slk_backprop_lap(&clock);
     return s;
@@ -372,6 +402,14 @@ static slk_status attention_backward(slk_backprop *b, int i, slk_err *err)
 
 slk_status slk_layer_backward(slk_backprop *b, int i, slk_err *err)
 {
+    if (is_narrow(b, i))
+        take_target_rows(b);
+    else
+        take_all_rows(b);
     slk_status s = ffn_backward(b, i, err);
+    if (s == SLK_OK && is_narrow(b, i)) {
+        slk_backprop_spread(b);
+        take_all_rows(b);
+    }
     return s == SLK_OK ? attention_backward(b, i, err) : s;
 }

@@ -81,6 +81,7 @@ size_t slk_scratch_lay_out(slk_scratch_map *m, const slk_scratch_plan *p, char *
     if (m->logits_tile > p->n_target_rows) m->logits_tile = p->n_target_rows;
     m->gathered = take(&at, p->n_target_rows * d, sizeof(float));
     m->dgathered = take(&at, p->n_target_rows * d, sizeof(float));
+    m->mid = take(&at, p->n_target_rows * d, sizeof(float));
     m->out_normed = take(&at, p->n_target_rows * d, p->value_bytes);
     m->logits = take(&at, m->logits_tile * c->n_vocab, sizeof(float));
     m->dlogits = p->value_bytes == sizeof(float) ? m->logits : take(&at, m->logits_tile * c->n_vocab, p->value_bytes);
@@ -131,8 +132,9 @@ static bool reserve(slk_padded_rows *p, size_t n_rows, size_t n_paths, size_t n_
            slk_grow(&p->paths, &p->cap[5], n_paths, sizeof *p->paths) &&
            slk_grow(&p->runs, &p->cap[6], SLK_ROW_STEP, sizeof *p->runs) &&
            slk_grow(&p->target_rows, &p->cap[7], n_target_rows, sizeof *p->target_rows) &&
-           slk_grow(&p->first, &p->cap[8], n_target_rows + 1, sizeof *p->first) &&
-           slk_grow(&p->targets, &p->cap[9], n_targets + 1, sizeof *p->targets);
+           slk_grow(&p->target_hash, &p->cap[8], n_target_rows, sizeof *p->target_hash) &&
+           slk_grow(&p->first, &p->cap[9], n_target_rows + 1, sizeof *p->first) &&
+           slk_grow(&p->targets, &p->cap[10], n_targets + 1, sizeof *p->targets);
 }
 
 /* Rows that have a target, each once, with their tokens; then rows of none. */
@@ -142,6 +144,7 @@ static void set_targets(slk_padded_rows *p, const slk_train_rows *rows)
     for (int32_t i = 0; i < rows->n_targets; i++) {
         if (n == 0 || p->target_rows[n - 1] != rows->targets[i].row) {
             p->first[n] = i;
+            p->target_hash[n] = rows->hash[rows->targets[i].row];
             p->target_rows[n++] = rows->targets[i].row;
         }
         p->targets[i] = rows->targets[i].token;
@@ -150,6 +153,7 @@ static void set_targets(slk_padded_rows *p, const slk_train_rows *rows)
     for (; n < p->n_target_rows; n++) {
         p->first[n] = rows->n_targets;
         p->target_rows[n] = -1;
+        p->target_hash[n] = 0;
     }
     p->first[n] = p->n_targets = rows->n_targets;
 }
@@ -193,6 +197,6 @@ slk_status slk_padded_rows_set(slk_padded_rows *p, const slk_train_rows *rows, s
 void slk_padded_rows_release(slk_padded_rows *p)
 {
     free(p->tokens), free(p->pos), free(p->slot), free(p->end), free(p->hash);
-    free(p->paths), free(p->runs), free(p->target_rows), free(p->first), free(p->targets);
+    free(p->paths), free(p->runs), free(p->target_rows), free(p->target_hash), free(p->first), free(p->targets);
     *p = (slk_padded_rows){0};
 }
