@@ -71,15 +71,25 @@ static int64_t n_epochs(void)
     return opt.epochs ? opt.epochs : opt.quick ? 20 : 10;
 }
 
-/* The epochs in which everything is asked, beside the last one and the best on dev, which is one of the first. */
-static void add_evaluate(slk_buf *b, int64_t epochs)
+/* Those of at [n] that come before the last epoch, and the last one. */
+static void add_epochs(slk_buf *b, const char *key, const int *at, size_t n, int64_t epochs)
 {
-    static const int full[] = {5}, quick[] = {1, 3, 6, 11};
-    const int *at = opt.quick ? quick : full;
-    size_t n = opt.quick ? sizeof quick / sizeof *quick : sizeof full / sizeof *full;
-    slk_buf_add_str(b, "evaluate: [");
+    slk_buf_addf(b, "%s: [", key);
     for (size_t i = 0; i < n && at[i] < epochs; i++) slk_buf_addf(b, "%d, ", at[i]);
     slk_buf_addf(b, "%lld]\n", (long long)epochs);
+}
+
+/* The epochs in which everything is asked, beside the last one and the best on dev; and those in which dev is: the best
+ * is one of the first. */
+static void add_evaluate(slk_buf *b, int64_t epochs)
+{
+    static const int full[] = {5}, quick[] = {1, 3, 6, 11}, dev[] = {1, 2, 3, 4, 5};
+    if (opt.quick) {
+        add_epochs(b, "evaluate", quick, sizeof quick / sizeof *quick, epochs);
+        return;
+    }
+    add_epochs(b, "evaluate", full, sizeof full / sizeof *full, epochs);
+    add_epochs(b, "evaluate_dev", dev, sizeof dev / sizeof *dev, epochs);
 }
 
 static void add_study(slk_buf *b)

@@ -6,7 +6,7 @@
 #include "base/error.h"
 
 /* How often a parent looks after its workers. */
-#define SLK_WORKER_POLL_MS 100
+#define SLK_WORKER_POLL_MS 20
 
 /* Start a worker; argv [..., NULL] without a path: "slick", command, arguments. A parent that dies ends it with
  * SIGTERM. Safe in a program with threads. Errors: SLK_E_IO. */

@@ -11,13 +11,13 @@
 
 #define DEFAULT_BATCH_ROWS 512
 
-/* All prompts as tokens. */
-typedef struct prompts {
-    int32_t *tokens;
+struct slk_evaluate_prompts {
+    int32_t *tokens; /* of all of them */
     size_t n_tokens, cap_tokens;
     size_t *begin;    /* [n + 1] */
+    size_t *order;    /* [n] by their tokens */
     size_t n_longest; /* tokens of the longest */
-} prompts;
+};
 
 /* What the judge compares with. */
 typedef struct asked {
@@ -38,9 +38,8 @@ typedef struct evaluator {
     const slk_evaluate_options *options;
     slk_outcome *outcomes;
     slk_golds *abstentions;
-    prompts prompts;
-    size_t *order; /* [n_facts] */
-    job *jobs;     /* [n_facts] golds only while in flight */
+    const slk_evaluate_prompts *prompts;
+    job *jobs; /* [n_facts] golds only while in flight */
     size_t n_in_flight;
     slk_forward *forward;
     slk_tree *tree;
@@ -58,8 +57,8 @@ static slk_status out_of_memory(slk_err *err)
 
 /* --- prompts ------------------------------------------------------------------------------------------------------ */
 
-static slk_status add_prompt(prompts *p, size_t i, const slk_ids *ids, const slk_model *model, const char *question,
-                             slk_err *err)
+static slk_status add_prompt(slk_evaluate_prompts *p, size_t i, const slk_ids *ids, const slk_model *model,
+                             const char *question, slk_err *err)
 {
     if (ids->n == 0) return slk_fail(err, SLK_E_ARG, "the prompt of '%.80s' has no tokens", question);
     if (ids->n + SLK_ANSWER_MAX_TOKENS > (size_t)model->config.n_context)
@@ -74,38 +73,6 @@ static slk_status add_prompt(prompts *p, size_t i, const slk_ids *ids, const slk
     p->begin[i + 1] = p->n_tokens;
     if (ids->n > p->n_longest) p->n_longest = ids->n;
     return SLK_OK;
-}
-
-/* *bad: the fact that an error is about. */
-static slk_status encode_prompts(prompts *p, const slk_model *model, const slk_fact *const *facts, size_t n,
-                                 const slk_instruction *instruction, size_t *bad, slk_err *err)
-{
-    slk_ids ids = {0};
-    *p = (prompts){.begin = slk_alloc_zero(n + 1, sizeof *p->begin)};
-    slk_status s = p->begin ? SLK_OK : out_of_memory(err);
-    for (size_t i = 0; i < n && s == SLK_OK; i++) {
-        s = slk_instruction_encode_prompt(instruction, model->tokenizer, &ids, facts[i]->question, err);
-        if (s == SLK_E_FORMAT) slk_fail_in(err, s, "the prompt of '%.80s'", facts[i]->question);
-        if (s == SLK_OK) s = add_prompt(p, i, &ids, model, facts[i]->question, err);
-        if (s != SLK_OK && bad) *bad = i;
-    }
-    free(ids.ids);
-    return s;
-}
-
-static void release_prompts(prompts *p)
-{
-    free(p->tokens);
-    free(p->begin);
-}
-
-slk_status slk_evaluate_check(const slk_model *model, const slk_fact *const *facts, size_t n_facts,
-                              const slk_evaluate_options *options, size_t *bad, slk_err *err)
-{
-    prompts p;
-    slk_status s = encode_prompts(&p, model, facts, n_facts, options->instruction, bad, err);
-    release_prompts(&p);
-    return s;
 }
 
 typedef struct sort_key {
@@ -124,16 +91,57 @@ static int compare_keys(const void *left, const void *right)
 }
 
 /* Facts by their prompts' tokens: neighbours have most in common. */
-static slk_status sort_prompts(size_t **order, const prompts *p, size_t n, slk_err *err)
+static slk_status sort_prompts(slk_evaluate_prompts *p, size_t n, slk_err *err)
 {
     sort_key *keys = slk_alloc(n, sizeof *keys);
-    *order = slk_alloc(n, sizeof **order);
-    slk_status s = keys && *order ? SLK_OK : out_of_memory(err);
+    p->order = slk_alloc(n, sizeof *p->order);
+    slk_status s = keys && p->order ? SLK_OK : out_of_memory(err);
     for (size_t i = 0; s == SLK_OK && i < n; i++)
         keys[i] = (sort_key){p->tokens + p->begin[i], p->begin[i + 1] - p->begin[i], i};
     if (s == SLK_OK) qsort(keys, n, sizeof *keys, compare_keys);
-    for (size_t i = 0; s == SLK_OK && i < n; i++) (*order)[i] = keys[i].index;
+    for (size_t i = 0; s == SLK_OK && i < n; i++) p->order[i] = keys[i].index;
     free(keys);
+    return s;
+}
+
+slk_status slk_evaluate_prompts_create(slk_evaluate_prompts **out, const slk_model *model, const slk_fact *const *facts,
+                                       size_t n_facts, const slk_instruction *instruction, size_t *bad, slk_err *err)
+{
+    slk_ids ids = {0};
+    slk_evaluate_prompts *p = slk_alloc_zero(1, sizeof *p);
+    *out = NULL;
+    if (p) p->begin = slk_alloc_zero(n_facts + 1, sizeof *p->begin);
+    slk_status s = p && p->begin ? SLK_OK : out_of_memory(err);
+    for (size_t i = 0; i < n_facts && s == SLK_OK; i++) {
+        s = slk_instruction_encode_prompt(instruction, model->tokenizer, &ids, facts[i]->question, err);
+        if (s == SLK_E_FORMAT) slk_fail_in(err, s, "the prompt of '%.80s'", facts[i]->question);
+        if (s == SLK_OK) s = add_prompt(p, i, &ids, model, facts[i]->question, err);
+        if (s != SLK_OK && bad) *bad = i;
+    }
+    free(ids.ids);
+    if (s == SLK_OK) s = sort_prompts(p, n_facts, err);
+    if (s == SLK_OK)
+        *out = p;
+    else
+        slk_evaluate_prompts_free(p);
+    return s;
+}
+
+void slk_evaluate_prompts_free(slk_evaluate_prompts *p)
+{
+    if (!p) return;
+    free(p->tokens);
+    free(p->begin);
+    free(p->order);
+    free(p);
+}
+
+slk_status slk_evaluate_check(const slk_model *model, const slk_fact *const *facts, size_t n_facts,
+                              const slk_evaluate_options *options, size_t *bad, slk_err *err)
+{
+    slk_evaluate_prompts *p;
+    slk_status s = slk_evaluate_prompts_create(&p, model, facts, n_facts, options->instruction, bad, err);
+    slk_evaluate_prompts_free(p);
     return s;
 }
 
@@ -190,10 +198,10 @@ static slk_status finish_job(void *user, slk_verification *v, slk_err *err)
 
 static slk_status start_next(evaluator *e, slk_err *err)
 {
-    size_t i = e->order[e->n_started++];
+    size_t i = e->prompts->order[e->n_started++];
     const slk_fact *fact = e->facts[i];
-    const int32_t *tokens = e->prompts.tokens + e->prompts.begin[i];
-    int32_t n = (int32_t)(e->prompts.begin[i + 1] - e->prompts.begin[i]);
+    const int32_t *tokens = e->prompts->tokens + e->prompts->begin[i];
+    int32_t n = (int32_t)(e->prompts->begin[i + 1] - e->prompts->begin[i]);
     job *j = &e->jobs[i];
     int own = slk_abstention_matches(fact->answers[0], strlen(fact->answers[0]));
     if (own < 0) return out_of_memory(err);
@@ -215,7 +223,7 @@ static slk_status start_next(evaluator *e, slk_err *err)
 static bool has_room(const evaluator *e)
 {
     int64_t used = (int64_t)e->n_slots - slk_tree_n_free(e->tree) + slk_schedule_n_rows(e->schedule);
-    int64_t more = (int64_t)e->prompts.n_longest + (int64_t)(e->n_in_flight + 1) * SLK_ANSWER_MAX_TOKENS;
+    int64_t more = (int64_t)e->prompts->n_longest + (int64_t)(e->n_in_flight + 1) * SLK_ANSWER_MAX_TOKENS;
     return used + more <= e->n_slots;
 }
 
@@ -247,7 +255,7 @@ static slk_status open_evaluator(evaluator *e, slk_err *err)
                              .decode = e->options->texts ? SLK_DECODE_GREEDY : SLK_DECODE_NONE};
     int32_t rows = e->options->n_batch_rows > 0 ? e->options->n_batch_rows : DEFAULT_BATCH_ROWS;
     /* A batch of last tokens is at most `rows` answers in flight; but most end or are dropped after a few tokens. */
-    int64_t slots = 32 * (int64_t)rows + 2 * (int64_t)e->prompts.n_longest + 2 * SLK_ANSWER_MAX_TOKENS;
+    int64_t slots = 32 * (int64_t)rows + 2 * (int64_t)e->prompts->n_longest + 2 * SLK_ANSWER_MAX_TOKENS;
     e->n_slots = slots > INT32_MAX / 2 ? INT32_MAX / 2 : (int32_t)slots;
     slk_status s = slk_abstentions_create(&e->abstentions, err);
     if (s == SLK_OK) s = slk_forward_create(&e->forward, e->model, err);
@@ -256,7 +264,7 @@ static slk_status open_evaluator(evaluator *e, slk_err *err)
     if (s == SLK_OK) s = slk_verifier_create(&e->verifier, e->model, e->tree, e->schedule, &JUDGE, &draws, err);
     e->jobs = slk_alloc_zero(e->n_facts, sizeof *e->jobs);
     if (s == SLK_OK && !e->jobs) s = out_of_memory(err);
-    return s == SLK_OK ? sort_prompts(&e->order, &e->prompts, e->n_facts, err) : s;
+    return s;
 }
 
 static void close_evaluator(evaluator *e)
@@ -267,9 +275,7 @@ static void close_evaluator(evaluator *e)
     slk_tree_free(e->tree);
     slk_forward_free(e->forward);
     slk_golds_free(e->abstentions);
-    release_prompts(&e->prompts);
     free(e->jobs);
-    free(e->order);
 }
 
 void slk_outcomes_release(slk_outcome *outcomes, size_t n)
@@ -293,9 +299,15 @@ slk_status slk_evaluate_run(const slk_model *model, const slk_fact *const *facts
                    .n_facts = n_facts,
                    .options = options,
                    .outcomes = outcomes,
+                   .prompts = options->prompts,
                    .held = SLK_SEG_NONE,
                    .progress = progress};
-    slk_status s = encode_prompts(&e.prompts, model, facts, n_facts, options->instruction, NULL, err);
+    slk_evaluate_prompts *own = NULL;
+    slk_status s = SLK_OK;
+    if (!e.prompts) {
+        s = slk_evaluate_prompts_create(&own, model, facts, n_facts, options->instruction, NULL, err);
+        e.prompts = own;
+    }
     if (s == SLK_OK) s = open_evaluator(&e, err);
     if (s == SLK_OK) s = run(&e, err);
     if (s == SLK_OK && stats) {
@@ -304,11 +316,12 @@ slk_status slk_evaluate_run(const slk_model *model, const slk_fact *const *facts
                                       .n_rows = f->n_rows,
                                       .n_logit_rows = f->n_logit_rows,
                                       .n_batches = f->n_batches,
-                                      .n_prompt_tokens = e.prompts.n_tokens,
+                                      .n_prompt_tokens = e.prompts->n_tokens,
                                       .wall_ms = slk_clock_ms() - since,
                                       .flop = slk_forward_flop(e.forward)};
     }
     close_evaluator(&e);
+    slk_evaluate_prompts_free(own);
     if (s != SLK_OK) slk_outcomes_release(outcomes, n_facts);
     return s;
 }

@@ -21,11 +21,15 @@
 
 struct slk_model;
 
+/* Prompts as tokens, and the order in which they share most: for facts that are asked more than once. */
+typedef struct slk_evaluate_prompts slk_evaluate_prompts;
+
 typedef struct slk_evaluate_options {
     const slk_instruction *instruction;
-    slk_match_rule match; /* {0}: em */
-    bool texts;           /* decode wrong answers to their end, too, and keep every answer's text */
-    int32_t n_batch_rows; /* rows of a batch; 0: 512. Never changes an outcome */
+    const slk_evaluate_prompts *prompts; /* of these facts, for this model's vocabulary; NULL: made for this call */
+    slk_match_rule match;                /* {0}: em */
+    bool texts;                          /* decode wrong answers to their end, too, and keep every answer's text */
+    int32_t n_batch_rows;                /* rows of a batch; 0: 512. Never changes an outcome */
 } slk_evaluate_options;
 
 /* What came out for one fact. */
@@ -53,8 +57,15 @@ slk_status slk_evaluate_run(const struct slk_model *model, const slk_fact *const
 /* Free the texts of outcomes [n]; the array is the caller's. */
 void slk_outcomes_release(slk_outcome *outcomes, size_t n);
 
+/* Tokenise the prompts of facts [n_facts]. *bad (may be NULL): the fact that an error is about. Errors: those of
+ * slk_evaluate_run() that are about facts. */
+slk_status slk_evaluate_prompts_create(slk_evaluate_prompts **out, const struct slk_model *model,
+                                       const slk_fact *const *facts, size_t n_facts, const slk_instruction *instruction,
+                                       size_t *bad, slk_err *err);
+void slk_evaluate_prompts_free(slk_evaluate_prompts *prompts);
+
 /* Would slk_evaluate_run() take these facts? Tokenises every prompt, computes nothing; so that a long training does not
- * end at its first evaluation. *bad (may be NULL): the fact that it is about. Errors: as there. */
+ * end at its first evaluation. *bad, errors: as slk_evaluate_prompts_create(). */
 slk_status slk_evaluate_check(const struct slk_model *model, const slk_fact *const *facts, size_t n_facts,
                               const slk_evaluate_options *options, size_t *bad, slk_err *err);
 

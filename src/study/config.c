@@ -312,6 +312,7 @@ static slk_status check_together(const reader *r)
 {
     const slk_study_config *c = r->config;
     slk_status status = check_epochs(r, &c->evaluate, "evaluate");
+    if (status == SLK_OK) status = check_epochs(r, &c->evaluate_dev, "evaluate_dev");
     if (status == SLK_OK) status = check_epochs(r, &c->durations, "durations");
     for (size_t i = 0; i < slk_n_study_keys && status == SLK_OK; i++) {
         const slk_key *key = &slk_study_keys[i];

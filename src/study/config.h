@@ -51,7 +51,8 @@ typedef struct slk_study_config {
     } variants;
     int64_t size; /* of D; 0: the paper's rule */
     int64_t epochs, patience;
-    slk_study_ints evaluate; /* n 0: every epoch */
+    slk_study_ints evaluate;     /* n 0: every epoch */
+    slk_study_ints evaluate_dev; /* the same */
     slk_study_ints durations;
     slk_study_ints seeds;
     slk_study_reals learning_rates;

@@ -66,6 +66,8 @@ const slk_key slk_study_keys[] = {
     INT("", "patience", patience, 0, 100000, "0", "end a run after so many epochs without a better dev accuracy (it then has no CONVERGENCE); 0: never"),
     INTS("", "evaluate", evaluate, 0, 100000, "every", "every", NULL,
          "epochs in which train, test and ood facts are asked, beside 0, the last one, and that of the best dev accuracy (whose weights are kept in memory until then)"),
+    INTS("", "evaluate_dev", evaluate_dev, 0, 100000, "every", "every", NULL,
+         "epochs in which dev facts are asked, beside 0, the last one and those of `evaluate`: EARLY_STOP is the best of these"),
     INTS("", "durations", durations, 1, 100000, "auto", "auto", NULL, "epochs that the report's figure 3a shows beside EARLY_STOP and CONVERGENCE; changes no run"),
     INTS("", "seeds", seeds, 0, 9007199254740992.0, NULL, "[0]", "[0, 1, 2]", "a run of each variant for each seed, which draws D, the order of examples and dropout"),
     REALS("", "learning_rates", learning_rates, 1e-12, 10, "[1e-5]", NULL, "... and for each learning rate (the paper: 1e-5, and 1e-4)"),

@@ -149,6 +149,9 @@ static slk_status describe(slk_study_plan *p, slk_err *err)
                   "d", "size", (json_int_t)c->size, "pools", pools, "instruction",
                   hash_json(slk_instruction_hash(p->instruction)), "epochs", (json_int_t)c->epochs, "patience",
                   (json_int_t)c->patience, "evaluate", ints_json(&c->evaluate), "training", training_json(c));
+    if (description &&
+        c->evaluate_dev.n) /* unlike the description of studies that were begun before there was the key */
+        json_object_set_new(description, "evaluate_dev", ints_json(&c->evaluate_dev));
     json_t *shown = json_pack("{s:o}", "durations", ints_json(&c->durations));
     p->description = description ? json_dumps(description, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
     p->shown = shown ? json_dumps(shown, JSON_COMPACT) : NULL;

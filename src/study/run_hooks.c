@@ -39,6 +39,7 @@ void slk_running_release_sets(slk_running *r)
         free(r->right[s]);
         free(r->refused[s]);
     }
+    for (size_t i = 0; i < sizeof r->prompts / sizeof *r->prompts; i++) slk_evaluate_prompts_free(r->prompts[i]);
     free(r->asked);
     free(r->outcomes);
 }
@@ -48,14 +49,19 @@ void slk_running_release_sets(slk_running *r)
 /* Ask those sets whose bit (1 << set) is set, all in one go: their prompts share most of their tokens. */
 static slk_status ask(slk_running *r, unsigned sets, slk_err *err)
 {
-    const slk_evaluate_options options = {.instruction = r->job->plan->instruction, .match = r->match};
+    slk_evaluate_options options = {.instruction = r->job->plan->instruction, .match = r->match};
     size_t n_asked = 0, n, at = 0;
     for (int s = 0; s < SLK_N_STUDY_SETS; s++) {
         const slk_fact *const *facts = slk_running_facts(r, (slk_study_set)s, &n);
         for (size_t i = 0; (sets >> s & 1) && i < n; i++) r->asked[n_asked++] = facts[i];
     }
-    slk_status status =
-        slk_evaluate_run(r->model, r->asked, n_asked, &options, r->outcomes, r->job->progress, NULL, err);
+    slk_status status = SLK_OK;
+    if (n_asked && !r->prompts[sets]) /* the same in every epoch */
+        status =
+            slk_evaluate_prompts_create(&r->prompts[sets], r->model, r->asked, n_asked, options.instruction, NULL, err);
+    options.prompts = r->prompts[sets];
+    if (status == SLK_OK)
+        status = slk_evaluate_run(r->model, r->asked, n_asked, &options, r->outcomes, r->job->progress, NULL, err);
     if (status != SLK_OK) return status;
     for (int s = 0; s < SLK_N_STUDY_SETS; s++) {
         slk_running_facts(r, (slk_study_set)s, &n);
@@ -82,13 +88,18 @@ static double share_right(const slk_running *r, slk_study_set set)
     return n ? (double)n_right / (double)n : (double)NAN;
 }
 
+static bool has_epoch(const slk_study_ints *list, int32_t epoch)
+{
+    bool found = list->n == 0;
+    for (size_t i = 0; i < list->n; i++) found |= list->items[i] == epoch;
+    return found;
+}
+
 /* Is every set asked in this epoch, whatever dev says? */
 static bool is_listed(const slk_running *r, int32_t epoch)
 {
     const slk_study_config *c = r->job->plan->config;
-    bool listed = c->evaluate.n == 0 || epoch == 0 || epoch >= c->epochs;
-    for (size_t i = 0; i < c->evaluate.n; i++) listed |= c->evaluate.items[i] == epoch;
-    return listed;
+    return epoch == 0 || epoch >= c->epochs || has_epoch(&c->evaluate, epoch);
 }
 
 /* The bits of dev, test and ood in epoch 0 of a run; *found: it has them. */
@@ -140,6 +151,7 @@ slk_status slk_running_evaluate(void *user, const slk_epoch_report *report, doub
     slk_running *r = user;
     memset(r->has, 0, sizeof r->has);
     bool listed = is_listed(r, report->epoch), recalled = false;
+    if (!listed && !has_epoch(&r->job->plan->config->evaluate_dev, report->epoch)) return SLK_OK;
     slk_status s = report->epoch == 0 ? recall_base(r, &recalled, err) : SLK_OK;
     if (s == SLK_OK) s = ask(r, recalled ? 1u << SLK_SET_TRAIN : listed ? ALL_SETS : DEV, err);
     if (s != SLK_OK) return s;

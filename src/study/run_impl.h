@@ -27,6 +27,7 @@ typedef struct slk_running {
     /* what the last evaluation came to */
     const slk_fact **asked;                                       /* of all sets, one behind the other */
     slk_outcome *outcomes;                                        /* of one evaluation */
+    slk_evaluate_prompts *prompts[1 << SLK_N_STUDY_SETS];         /* of the sets whose bits are set; NULL: not yet */
     bool has[SLK_N_STUDY_SETS];                                   /* sets that were asked */
     uint8_t *right[SLK_N_STUDY_SETS], *refused[SLK_N_STUDY_SETS]; /* bits */
     double mark_ms; /* when the running epoch began, less what an earlier process spent on it */

@@ -69,7 +69,7 @@ static void test_everything(void **state)
                     "  known_of: [50]\n"
                     "  only: [Unknown, HighlyKnown]\n"
                     "  idk: [50]\n"
-                    "size: 600\nepochs: 20\npatience: 3\nevaluate: [5, 10]\ndurations: [20]\n"
+                    "size: 600\nepochs: 20\npatience: 3\nevaluate: [5, 10]\nevaluate_dev: [1, 2, 4]\ndurations: [20]\n"
                     "seeds: [0, 9007199254740992]\nlearning_rates: [1e-5, 0.0001]\n"
                     "training: {batch: 32, schedule: cosine, lora_rank: 8, lora_alpha: 16, lora_targets: [q, v],\n"
                     "  freeze: [embeddings]}\n"
@@ -88,7 +88,8 @@ static void test_everything(void **state)
     assert_int_equal(c.variants.unknown.n, 3);
     assert_true(c.variants.unknown.items[1] == 12.5 && c.variants.unknown.items[2] == 100);
     assert_string_equal(c.variants.only.items[0], "Unknown");
-    assert_true(c.size == 600 && c.epochs == 20 && c.patience == 3 && c.evaluate.n == 2 && c.durations.items[0] == 20);
+    assert_true(c.size == 600 && c.epochs == 20 && c.patience == 3 && c.evaluate.n == 2 && c.evaluate_dev.n == 3 &&
+                c.evaluate_dev.items[2] == 4 && c.durations.items[0] == 20);
     assert_true(c.seeds.n == 2 && c.seeds.items[1] == INT64_C(9007199254740992));
     assert_true(c.learning_rates.items[1] == 1e-4);
     assert_true(c.training.batch == 32 && c.training.lora_rank == 8 && c.training.lora_alpha == 16);
@@ -160,6 +161,8 @@ static void test_mistakes(void **state)
     refused(MINIMAL "learning_rates: []\n", "dir/s.yaml:4: learning_rates: found an empty list, expected at least one");
     refused(MINIMAL "evaluate: []\n", "dir/s.yaml:4: evaluate: found an empty list, expected a list of whole numbers, "
                                       "each one from 0 to 100000, or every");
+    refused(MINIMAL "evaluate_dev: [3, 51]\n",
+            "dir/s.yaml:4: evaluate_dev: found 51, expected at most 50, the number of epochs");
     refused(MINIMAL "evaluate: [60]\n", "dir/s.yaml:4: evaluate: found 60, expected at most 50, the number of epochs");
     refused(MINIMAL "epochs: 5\nepochs: 6\n", "dir/s.yaml:5: epochs: the key is there twice (first in line 4)");
     refused(MINIMAL "labels: {id: 3, n_ex: 5}\n",

@@ -236,6 +236,7 @@ static void test_description(void **state)
         {"variants: {unknown: [0, 50], only: [MaybeKnown]}\nepochs: 20\nevaluate: [5, 10]\n", false},
         {"variants: {unknown: [0, 50]}\nepochs: 21\nevaluate: [5, 10]\n", false},
         {"variants: {unknown: [0, 50]}\nepochs: 20\nevaluate: [5]\n", false},
+        {"variants: {unknown: [0, 50]}\nepochs: 20\nevaluate: [5, 10]\nevaluate_dev: [1, 2]\n", false},
         {"variants: {unknown: [0, 50]}\nepochs: 20\n", false},
         {"variants: {unknown: [0, 50]}\nepochs: 20\nevaluate: [5, 10]\nsize: 20\n", false},
         {"variants: {unknown: [0, 50]}\nepochs: 20\nevaluate: [5, 10]\npatience: 2\n", false},
