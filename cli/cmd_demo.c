@@ -34,7 +34,7 @@ static const slk_option OPTIONS[] = {
      0,
      "folder to write: study.yaml, slick.db, report/"},
     SLK_OPT_FLAG("quick", &opt.quick, "fewer training sets, one seed: about a minute"),
-    SLK_OPT_INT("seeds", &opt.seeds, "N", NULL, 1, 100, "runs of each training set (default 3; quick: 1)"),
+    SLK_OPT_INT("seeds", &opt.seeds, "N", NULL, 1, 100, "runs of each training set (default 5; quick: 1)"),
     SLK_OPT_INT("epochs", &opt.epochs, "N", NULL, 1, 1000, "epochs of a run (default 10; quick: 20)"),
     SLK_OPT_INT("facts", &opt.facts, "N", NULL, 1, 1000000, "at most so many facts of each part (default: all)"),
     SLK_OPT_INT("jobs", &opt.jobs, "N", NULL, 1, 1024, "processes (default: one a core)"),
@@ -94,7 +94,7 @@ static void add_evaluate(slk_buf *b, int64_t epochs)
 
 static void add_study(slk_buf *b)
 {
-    int64_t n_seeds = opt.seeds ? opt.seeds : opt.quick ? 1 : 3;
+    int64_t n_seeds = opt.seeds ? opt.seeds : opt.quick ? 1 : 5;
     slk_buf_add_str(b, "# Written by slick demo; slick study run takes it, too. All keys: docs/study-file.md\n"
                        "name: demo\nmodel: \"" SLK_BUILTIN "\"\n");
     const int64_t n = opt.facts, all[4] = {n, n, n, n}, quick[4] = {1500, 240, 720, 280}, *most = n ? all : quick;
@@ -279,7 +279,7 @@ static slk_status steps(demo *d, slk_err *err)
     if (d->cli->json) return slk_cli_json(result_json(d, seconds), err);
     slk_demo_print_summary(&d->report, d->report_path, seconds);
     if (!opt.seeds && !opt.quick && !opt.epochs && !opt.facts) /* it would be another study */
-        printf("More seeds decide more of it: slick demo -o %s --seeds 6 --force goes on from these runs.\n",
+        printf("More seeds decide more of it: slick demo -o %s --seeds 10 --force goes on from these runs.\n",
                opt.output);
     return SLK_OK;
 }
@@ -308,7 +308,7 @@ const slk_command slk_cmd_demo = {
     .synopsis = "",
     .about =
         "Labels the facts that the built-in model was made with, fine-tunes it on sets of known and unknown ones, with "
-        "three seeds, and writes the report; nothing is downloaded. What was measured, with intervals and verdicts, is "
+        "five seeds, and writes the report; nothing is downloaded. What was measured, with intervals and verdicts, is "
         "printed at the end.\n\n"
         "DIR has study.yaml, slick.db and report/, so slick study status --store DIR/slick.db, slick labels and slick "
         "report look at the same. Stopped or killed at any moment, the same command goes on.\n\n"

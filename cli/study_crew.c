@@ -198,16 +198,23 @@ static bool is_worked_on(const crew *c, size_t run)
     return false;
 }
 
-/* A run that a worker could have; those that are begun first. */
+/* Of a whole D. */
+static double share_of_d(const slk_study_run *run)
+{
+    return strcmp(run->kind, "known") == 0 ? 1 - run->unknown : 1;
+}
+
+/* A run that a worker could have: one that is begun, else the first of those with the largest D, so that nobody waits
+ * long for the last. */
 static bool find_run(const crew *c, size_t *run)
 {
     bool found = false;
     *run = 0;
     for (size_t i = 0; i < c->n; i++) {
         const run_state *r = &c->runs[i];
-        bool free_ = r->state == SLK_RUN_WAITING || r->is_stale;
-        if (!free_ || r->gave_up || is_worked_on(c, i) || (found && r->n_epochs == 0)) continue;
-        bool begun = r->n_epochs > 0;
+        bool free_ = r->state == SLK_RUN_WAITING || r->is_stale, begun = r->n_epochs > 0;
+        if (!free_ || r->gave_up || is_worked_on(c, i)) continue;
+        if (found && !begun && share_of_d(plan_run(c, i)) <= share_of_d(plan_run(c, *run))) continue;
         *run = i;
         found = true;
         if (begun) break;
