@@ -1,6 +1,6 @@
 /* Labels by worker processes, as many at a time as runs are. Each takes a part of the facts, all of them write into the
- * one store. Two processes of one thread each label a small model half as fast again as two threads of one process,
- * which wait for each other after every product. */
+ * one store. With a small model two processes of one thread each are more than half as fast again as two threads of one
+ * process, which wait for each other after every product. */
 #include "study.h"
 
 #include <signal.h>
@@ -138,5 +138,9 @@ slk_status slk_study_label_parts(slk_study_session *s, size_t n_open, int n_jobs
     slk_study_session_close_model(s);
     status = loop(&c, err);
     free(c.workers);
+    if (status == SLK_OK) status = slk_store_find_label_set(s->store, &info, s->label_set, err);
+    if (status == SLK_OK && info.n_labels < c.n_before + n_open) /* somebody stopped a worker, and not this process */
+        status = slk_fail(err, SLK_E_STATE, "%zu facts are still without a label; the same command goes on",
+                          c.n_before + n_open - info.n_labels);
     return status;
 }
